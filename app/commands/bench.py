@@ -1,0 +1,72 @@
+"""``reverie bench``: how fast a world plays here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.commands.arguments import MaybeNumber, World
+from app.console import console, say
+
+COLUMNS = (
+    ("p50 ms", "p50_ms", ".1f"),
+    ("p95 ms", "p95_ms", ".1f"),
+    ("frames/s", "fps", ".1f"),
+    ("first ms", "first_frame_ms", ".0f"),
+    ("GFLOP", "gflop", ".2f"),
+    ("of peak", "peak_share", ".0%"),
+    ("growth MB", "growth_mb", ".1f"),
+    ("differs by", "difference", "d"),
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure a world's speed and memory: eager float32 beside each faster path, in one run."""
+
+    world: World = None
+    """A world's name or folder; Pong by default."""
+    seconds: float = 10.0
+    """How long to play in all."""
+    threads: MaybeNumber = None
+    """CPU threads; PyTorch's own choice by default."""
+    device: str = "cpu"
+    """Where the model runs: cpu, cuda, mps."""
+    json: bool = False
+    """Print the numbers as JSON."""
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"--seconds: got {self.seconds}, expected more than 0")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"--threads: got {self.threads}, expected at least 1")
+
+    def run(self) -> int:
+        from engine.bench import bench
+        from engine.loading import DEFAULT_WORLD, load_world
+
+        loaded = load_world(self.world or DEFAULT_WORLD, device=self.device)
+        report = bench(loaded, self.seconds, self.threads)
+        if self.json:
+            say(json.dumps(report, indent=2))
+        else:
+            show(report)
+        return 0
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print a report of ``engine.bench`` as a table."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Path")
+    for title, _, _ in COLUMNS:
+        table.add_column(title, justify="right")
+    for name, path in report["paths"].items():
+        table.add_row(name, *(format(path[key], form) for _, key, form in COLUMNS))
+    say(
+        f"{report['world']} on {report['device']}, {report['threads']} threads, peak {report['peak_gflops']:.0f} GFLOP/s"
+    )
+    console().print(table)
+    say(f"memory {report['rss_mb']:.0f} MB, of which a minute of rewind takes {report['rewind_mb']:.1f} MB")

@@ -1,0 +1,147 @@
+"""``reverie play``: a world in a window, or dreamt into a video where there is none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.commands.arguments import MaybeFile, MaybeFloat, MaybeNumber, MaybePlayer, MaybeSize, World
+from app.console import complain, say
+from app.settings import Settings, load_settings, save_settings, settings_path
+from engine.errors import ReverieError
+
+if TYPE_CHECKING:
+    from app.desktop.game import GameChoices
+
+HEADLESS_STEPS = 450
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play in a world. F1 in the window shows the keys."""
+
+    world: World = None
+    """A world's name (see `reverie worlds`) or its folder; Pong by default."""
+    headless: bool = False
+    """Dream without a window, into a video and a replay file beside it."""
+    steps: int = HEADLESS_STEPS
+    """How many steps to dream (headless)."""
+    out: MaybeFile = None
+    """The video, .mp4 or .gif (headless); dreams/WORLD.mp4 by default."""
+    seed: int = 0
+    """What the dream's chances follow from."""
+    start: int = 0
+    """Which of the world's real starts to begin from."""
+    size: MaybeSize = None
+    """Size of the window, or of the video, in pixels."""
+    fps: MaybeFloat = None
+    """Frames a second in the window; the game's own by default."""
+    horizon: MaybeNumber = None
+    """Frames until an episode is cut off; none by default."""
+    controller: MaybePlayer = None
+    """Who plays: human in the window, random when headless."""
+    real: bool = False
+    """Play the real game instead of the dream."""
+    device: str = "cpu"
+    """Where the model runs: cpu, cuda, mps."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("seed", 0), ("start", 0), ("horizon", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"--{name}: got {value}, expected at least {least}")
+        if self.fps is not None and not 0 < self.fps <= 1000:
+            raise ValueError(f"--fps: got {self.fps}, expected more than 0, up to 1000")
+        parse_size(self.size)
+
+    def run(self) -> int:
+        if self.headless or self.out is not None:
+            return self._dream(self._name())
+        from app.desktop.display import HINT, missing_display
+
+        missing = missing_display()
+        if missing is None:
+            return self._window(self._name())
+        say(f"{HINT}\n({missing})\nDreaming into a video instead.\n")
+        return self._dream(self._name())
+
+    def _name(self) -> str:
+        if self.world is not None:
+            return self.world
+        from engine.loading import DEFAULT_WORLD
+
+        return DEFAULT_WORLD
+
+    def _dream(self, name: str) -> int:
+        from engine.controllers import HumanController, RandomController
+        from engine.headless import dream
+        from engine.loading import load_world
+
+        loaded = load_world(name, device=self.device)
+        spec = loaded.world.spec
+        size = parse_size(self.size)
+        summary = dream(
+            loaded,
+            self.steps,
+            self.seed,
+            HumanController() if self.controller == "human" else RandomController(sticky=0.75),
+            self.out or Path("dreams") / f"{spec.name}.mp4",
+            start=self.start,
+            horizon=self.horizon,
+            scale=max(1, min(size[0] // spec.width, size[1] // spec.height)) if size else None,
+            real=self.real,
+        )
+        returns = ", ".join(f"{value:g}" for value in summary.returns)
+        say(f"{summary.frames} frames, {summary.fps:.1f} a second; return {returns}")
+        say(f"video   {summary.clip}\nreplay  {summary.replay}  (again: reverie replay {summary.replay})")
+        return 0
+
+    def _window(self, name: str) -> int:
+        settings = load_settings()
+        size = parse_size(self.size)
+        if size:
+            settings = with_size(settings, size)
+        from app.desktop.main import play_in_window
+
+        chosen = play_in_window(self._choices(name), settings)
+        if chosen != settings:
+            try:
+                save_settings(chosen)
+            except ReverieError as error:
+                complain(f"{error} (the window's size is forgotten, see {settings_path()})")
+        return 0
+
+    def _choices(self, name: str) -> GameChoices:
+        from app.desktop.game import GameChoices
+
+        return GameChoices(
+            world=name,
+            device=self.device,
+            seed=self.seed,
+            start=self.start,
+            horizon=self.horizon,
+            controller=self.controller or "human",
+            real=self.real,
+            fps=self.fps,
+        )
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """960x720 as (960, 720). Raises ReverieError for anything else."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{2,5})[x×](\d{2,5})", text.strip().lower())
+    if match is None:
+        raise ReverieError(f"--size: got {text!r}, expected WIDTHxHEIGHT in pixels such as 960x720")
+    return int(match[1]), int(match[2])
+
+
+def with_size(settings: Settings, size: tuple[int, int]) -> Settings:
+    from dataclasses import replace
+
+    try:
+        return replace(settings, width=size[0], height=size[1])
+    except ValueError as error:
+        raise ReverieError(f"--size: {error}") from error

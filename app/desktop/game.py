@@ -1,0 +1,83 @@
+"""Everything that plays one world behind a window: the loaded world, its session, its runner, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.keymaps import Keymap, load_keymap
+from engine.controllers import HumanController, RandomController
+from engine.controls import Controls
+from engine.runner import Runner
+from engine.session import Session
+
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+
+REWIND_S = 60.0
+STICKY = 0.75
+"""How likely chance keeps to its last action: without it, it would only tremble."""
+
+
+@dataclass(frozen=True)
+class GameChoices:
+    """What a player may choose before the window opens."""
+
+    world: str
+    device: str = "cpu"
+    seed: int = 0
+    start: int = 0
+    horizon: int | None = None
+    controller: str = "human"
+    real: bool = False
+    fps: float | None = None
+    """Frames a second; None: the game's own."""
+
+
+@dataclass(frozen=True)
+class Game:
+    """A session that runs, and what the window has to know about it."""
+
+    name: str
+    family: str
+    fps: float
+    picture: tuple[int, int]
+    """Width and height of the world's frames."""
+    action_names: tuple[str, ...]
+    starts: int
+    runner: Runner
+    controls: Controls
+    keymap: Keymap
+
+
+def open_game(choices: GameChoices) -> Game:
+    """Load the world and start its runner. Slow (seconds); raises ReverieError when it cannot be played."""
+    from engine.loading import load_world
+
+    return start_game(load_world(choices.world, device=choices.device), choices)
+
+
+def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
+    """Start playing a loaded world."""
+    session = _session(loaded, choices, real=False)
+    controls = Controls()
+    real: Callable[[], Session] = lambda: _session(loaded, choices, real=True)  # noqa: E731
+    spec = loaded.world.spec
+    keymap = load_keymap(spec.name)
+    runner = Runner(session, controls, real=real)
+    if choices.fps is not None:
+        runner.speed(choices.fps / spec.fps)
+    if choices.real:
+        runner.real_game(True)
+    runner.start()
+    size = (spec.width, spec.height)
+    return Game(spec.name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap)
+
+
+def _session(loaded: LoadedWorld, choices: GameChoices, *, real: bool) -> Session:
+    session = Session.open(
+        loaded, real=real, seed=choices.seed, start=choices.start, horizon=choices.horizon, rewind_s=REWIND_S
+    )
+    session.controller = RandomController(sticky=STICKY) if choices.controller == "random" else HumanController()
+    return session

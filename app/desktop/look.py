@@ -1,0 +1,100 @@
+"""From what the runner shows to what the panel draws: remembers the pace of frames and when a reward came."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+
+from app.desktop.buttons import hints
+from app.desktop.game import Game
+from app.desktop.status import Mode, Status
+from engine.metrics import Meter
+from engine.runner import Shown
+
+GLOW_S = 1.4
+PACES = 256
+CONTROLLERS = {"human": "You", "random": "Chance", "replay": "Replay"}
+
+
+class Look:
+    """The measures of one game that only the window can take. ``clock`` in seconds, that of the game's controls."""
+
+    def __init__(self, game: Game, clock: Callable[[], float] = perf_counter) -> None:
+        self.game = game
+        self._clock = clock
+        self._pace_ms: deque[float] = deque(maxlen=PACES)
+        self._input_ms = Meter(64)
+        self._came: float | None = None
+        self._reward = 0.0
+        self._reward_at = float("-inf")
+
+    def take(self, shown: Shown, before: Shown | None) -> None:
+        """A new frame has come."""
+        if before is None or before.frame is shown.frame:
+            return
+        now = self._clock()
+        still = shown.paused or shown.rewinding or before.paused or before.rewinding
+        if self._came is not None and not still:
+            self._pace_ms.append((now - self._came) * 1000)
+        self._came = now
+        follows = shown.frame.index == before.frame.index + 1
+        if shown.frame.reward and follows:
+            self._reward, self._reward_at = shown.frame.reward, now
+
+    def displayed(self, shown: Shown) -> None:
+        """That frame is on the screen."""
+        if shown.input_at is not None:
+            self._input_ms.add((self._clock() - shown.input_at) * 1000)
+
+    @property
+    def glow(self) -> float:
+        """1 when a reward has just come, fading to 0."""
+        return max(0.0, 1 - (self._clock() - self._reward_at) / GLOW_S)
+
+    def status(self, shown: Shown) -> Status:
+        game, frame = self.game, shown.frame
+        return Status(
+            title=title(game.name),
+            where="the real game" if shown.real else f"dream · {game.family}",
+            real=shown.real,
+            mode=mode(shown),
+            controller=CONTROLLERS.get(shown.controller, shown.controller.capitalize()),
+            total=frame.total,
+            last_reward=self._reward,
+            reward_glow=self.glow,
+            terminated=frame.terminated,
+            truncated=frame.truncated,
+            fps=shown.fps or float("nan"),
+            target_fps=game.fps,
+            step_ms=shown.step_ms,
+            pace_ms=tuple(self._pace_ms),
+            input_ms=self._input_ms.p50,
+            speed=shown.speed,
+            sampler=sampler(shown.settings),
+            horizon=f"{shown.horizon} frames" if shown.horizon else "off",
+            start=f"{shown.start + 1} of {game.starts}",
+            seed=shown.seed,
+            index=frame.index,
+            branch=f"{shown.branch + 1} of {shown.branches}" if shown.branches > 1 else "",
+            buttons=hints(game.keymap, game.action_names, frame.action),
+        )
+
+
+def mode(shown: Shown) -> Mode:
+    if shown.rewinding:
+        return "rewinding"
+    if not shown.paused:
+        return "playing"
+    return "ended" if shown.frame.over else "paused"
+
+
+def sampler(settings: object) -> str:
+    """The number of sampler steps in words; empty where there are none."""
+    steps = getattr(settings, "steps", None)
+    return f"{steps} {'step' if steps == 1 else 'steps'}" if isinstance(steps, int) else ""
+
+
+def title(name: str) -> str:
+    """A world's name to read: ms_pacman becomes Ms Pacman."""
+    return name.replace("_", " ").replace("-", " ").title()

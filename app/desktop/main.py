@@ -1,0 +1,31 @@
+"""From choices to a window that plays them, and back to the settings it was left with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+from app.desktop.game import GameChoices, open_game  # noqa: E402
+from app.desktop.playing import Playing  # noqa: E402
+from app.desktop.window import Window  # noqa: E402
+from app.settings import Settings  # noqa: E402
+
+
+def play_in_window(choices: GameChoices, settings: Settings) -> Settings:
+    """Open a window, load the world in it and play until the player quits; returns the settings as left.
+
+    Raises ReverieError when the world cannot be opened, and whatever ended its runner.
+    """
+    with Window(settings) as window:
+        game = window.open(lambda: open_game(choices), Path(choices.world).name)
+        if game is None:
+            return window.chosen()
+        try:
+            playing = Playing(window, game)
+            playing.run()
+        finally:
+            game.runner.close()
+        return replace(window.chosen(), panel=playing.panel)

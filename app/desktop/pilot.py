@@ -1,0 +1,216 @@
+"""What the player asks of the window becomes commands to the runner; replies become messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.desktop.bindings import Command
+from app.desktop.game import STICKY, Game
+from app.desktop.toasts import Kind, Toasts
+from app.settings import Settings
+from engine.controllers import HumanController, RandomController, ReplayController
+from engine.errors import ReverieError
+from engine.runner import Reply, Shown
+from engine.session import Session
+
+SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0)
+HORIZONS = (15, 50, 100, 250, 500, 1000, 2500)
+QUIET = frozenset(["pause", "resume", "step", "rewind", "scrub", "speed", "settings", "horizon", "new_start", "go_to"])
+
+
+class Pilot:
+    """The player's choices of one running game. ``shown`` is the newest frame the window has taken."""
+
+    def __init__(self, game: Game, toasts: Toasts, settings: Settings) -> None:
+        self.game, self.toasts, self.settings = game, toasts, settings
+        self.runner = game.runner
+        self.shown: Shown | None = None
+        self._replayed = 0
+        self._commands: dict[str, Callable[[Shown, Command], None]] = {
+            "pause": lambda shown, _: self.runner.resume() if shown.paused else self.runner.pause(),
+            "step": lambda shown, _: self.runner.step(),
+            "slower": lambda shown, _: self._speed(shown.speed, -1),
+            "faster": lambda shown, _: self._speed(shown.speed, 1),
+            "normal_speed": lambda shown, _: self._speed(1.0, 0),
+            "rewind": self._rewind,
+            "forward": lambda shown, _: self.runner.scrub(max(1, round(game.fps / 5))),
+            "new_start": lambda shown, _: self._begin(),
+            "seed": lambda shown, _: self._begin(shown.start, shown.seed + 1 if shown.seed < 2**63 - 1 else 0),
+            "fork": lambda shown, _: self.runner.fork(),
+            "branch": self._branch,
+            "controller": lambda shown, _: self._next_controller(shown),
+            "fewer_steps": lambda shown, _: self._sampler(shown, -1),
+            "more_steps": lambda shown, _: self._sampler(shown, 1),
+            "shorter": lambda shown, _: self._horizon(shown, -1),
+            "longer": lambda shown, _: self._horizon(shown, 1),
+            "save": lambda shown, command: self.runner.save_to(self._slot(shown, command.number)),
+            "load": self._load,
+            "clip": lambda shown, _: self._record(".mp4"),
+            "gif": lambda shown, _: self._record(".gif"),
+        }
+
+    def obey(self, command: Command) -> bool:
+        """Carry out one command; False when it is the window's own matter."""
+        action = self._commands.get(command.name)
+        if action is None:
+            return False
+        if self.shown is not None and (command.down or command.name == "rewind"):
+            action(self.shown, command)
+        return True
+
+    def go_to(self, position: int) -> None:
+        """Pause, and move to a place on the timeline."""
+
+        def move(session: Session) -> None:
+            away = position - session.timeline.cursor
+            (session.forward if away > 0 else session.rewind)(abs(away))
+
+        self.runner.pause()
+        self.runner.call("go_to", move)
+
+    def take(self, shown: Shown) -> None:
+        """A new frame has come: a person's game waits at its end; a watched replay hands over at its own."""
+        before, self.shown = self.shown, shown
+        if before is not None and before.frame is shown.frame:
+            return
+        if shown.frame.over and not shown.paused and not shown.rewinding and shown.controller == "human":
+            self.runner.pause()
+        if shown.controller == "replay" and shown.frame.index >= self._replayed and not shown.paused:
+            self.runner.controller(HumanController())
+            self.toasts.add("The replay is over: you play", topic="controller")
+
+    def hear(self, reply: Reply) -> None:
+        """Tell the player what came of a command. Raises the error that ended the runner."""
+        if reply.error is not None:
+            if reply.command == "runner":
+                raise reply.error
+            self.toasts.add(explain(reply.error), "error")
+            return
+        if reply.command in QUIET:
+            return
+        text = self._news(reply.command, reply.value)
+        if text:
+            kind: Kind = "good" if reply.command in ("record", "save_to") else "note"
+            self.toasts.add(text, kind, topic="record" if reply.command == "record" else "")
+
+    def _news(self, command: str, value: Any) -> str:
+        match command:
+            case "record":
+                clip, actions = value
+                return f"Saved {clip}\nand its actions, {actions.name}"
+            case "save_to":
+                return "Saved"
+            case "load_from":
+                return "Loaded; Backspace leads back"
+            case "fork":
+                return f"Forked: this is branch {value + 1}; B goes to the next"
+            case "real_game":
+                return "The real game: you play" if value else "The dream: you play"
+            case _:
+                return ""
+
+    # -- time
+
+    def _speed(self, now: float, change: int) -> None:
+        nearest = min(range(len(SPEEDS)), key=lambda k: abs(SPEEDS[k] - now))
+        speed = SPEEDS[min(max(nearest + change, 0), len(SPEEDS) - 1)]
+        self.runner.speed(speed)
+        self.toasts.add(f"Speed {speed:g}×", topic="speed")
+
+    def _rewind(self, shown: Shown, command: Command) -> None:
+        if command.down and shown.frame.over:
+            self.runner.resume()
+        self.runner.rewind(command.down)
+
+    def _begin(self, start: int | None = None, seed: int | None = None) -> None:
+        self.runner.new_start(start, seed)
+        if self.shown is not None and self.shown.frame.over:
+            self.runner.resume()
+
+    # -- the dream
+
+    def _branch(self, shown: Shown, _: Command) -> None:
+        if shown.branches == 1:
+            self.toasts.add("There is one branch only; F makes another", topic="branch")
+            return
+        self.runner.branch(shown.branch + 1)
+        self.toasts.add(f"Branch {(shown.branch + 1) % shown.branches + 1} of {shown.branches}", topic="branch")
+
+    def _next_controller(self, shown: Shown) -> None:
+        """human -> random -> the episode's actions again -> the real game -> human."""
+        if shown.real:
+            self.runner.real_game(False)
+            self.runner.controller(HumanController())
+        elif shown.controller == "human":
+            self.runner.controller(RandomController(sticky=STICKY))
+            self.toasts.add("Chance plays", topic="controller")
+        elif shown.controller == "random" and shown.frame.index:
+            self._replay(shown)
+        else:
+            self.runner.controller(HumanController())
+            self.runner.real_game(True)
+
+    def _replay(self, shown: Shown) -> None:
+        """Watch the present episode again from its start."""
+        self._replayed = shown.frame.index
+
+        def again(session: Session) -> None:
+            start, seed, actions = session.history.episodes()[-1]
+            session.new_start(start, seed)
+            session.controller = ReplayController(tuple(actions))
+            self._replayed = len(actions)
+
+        self.runner.call("replay", again)
+        self.runner.resume()
+        self.toasts.add("This episode again, from its start", topic="controller")
+
+    def _sampler(self, shown: Shown, change: int) -> None:
+        steps = getattr(shown.settings, "steps", None)
+        if not isinstance(steps, int):
+            self.toasts.add("This world has no sampler steps to change", topic="sampler")
+            return
+        steps = max(1, steps + change)
+        self.runner.settings(steps=steps)
+        self.toasts.add(f"Sampler: {steps} {'step' if steps == 1 else 'steps'}", topic="sampler")
+
+    def _horizon(self, shown: Shown, change: int) -> None:
+        now = shown.horizon
+        if change > 0:
+            frames = None if now is None else next((frames for frames in HORIZONS if frames > now), None)
+        else:
+            frames = next((f for f in reversed(HORIZONS) if now is None or f < now), HORIZONS[0])
+        self.runner.horizon(frames)
+        self.toasts.add(f"Horizon: {frames} frames" if frames else "Horizon: off", topic="horizon")
+
+    # -- keeping
+
+    def _slot(self, shown: Shown, number: int) -> Path:
+        world = f"{self.game.name}-real" if shown.real else self.game.name
+        return Path(self.settings.saves) / world / f"slot-{number}.safetensors"
+
+    def _load(self, shown: Shown, command: Command) -> None:
+        path = self._slot(shown, command.number)
+        if path.exists():
+            self.runner.load_from(path)
+        else:
+            self.toasts.add(f"Slot {command.number} is empty; Ctrl+{command.number} saves to it", topic="slot")
+
+    def _record(self, suffix: str) -> None:
+        self.toasts.add(f"Writing the last {self.settings.clip_seconds:g} s …", topic="record")
+        self.runner.record(self.new_file(suffix), self.settings.clip_seconds)
+
+    def new_file(self, suffix: str) -> Path:
+        """A name in the dreams folder that is not taken."""
+        stem = f"{self.game.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        folder = Path(self.settings.dreams)
+        names = [stem, *(f"{stem}-{number}" for number in range(2, 100))]
+        return next(folder / f"{name}{suffix}" for name in names if not any(folder.glob(f"{name}.*")))
+
+
+def explain(error: Exception) -> str:
+    """An error as a message: those meant for the user as they are, others with their kind."""
+    meant = isinstance(error, (ReverieError, ValueError))
+    return str(error) if meant and str(error) else f"{type(error).__name__}: {error}"

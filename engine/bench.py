@@ -1,0 +1,144 @@
+"""How fast a world plays here, and what memory it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.controllers import RandomController
+from engine.controls import Input
+from engine.metrics import Meter
+from engine.moment import Moment
+from engine.session import Session
+from models.world import WorldModel, state_tensors
+
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+WARM_UP = 3
+MIB = 2**20
+
+
+def bench(loaded: LoadedWorld, seconds: float = 10.0, threads: int | None = None) -> dict[str, Any]:
+    """Play ``seconds`` in all, on every path of the world (the precisions of its settings) side by side.
+
+    threads: of torch while this runs; None leaves them. Returns: world, device, threads, peak_gflops (a float32 matrix
+    product, measured), rss_mb, rewind_mb (what a minute of rewind keeps), and paths: for every name first_frame_ms,
+    p50_ms, p95_ms, fps, steps, growth_mb (memory over the second half), gflop (of a step), peak_share (may
+    pass 1 below float32), and difference (the largest of one step to the first path's, in levels of 255, same noise).
+    """
+    with _threads(threads):
+        paths = _paths(loaded.world)
+        peak = _peak_gflops(_device(loaded))
+        first_image: np.ndarray | None = None
+        report: dict[str, Any] = {}
+        for name, world in paths.items():
+            report[name], image = _measure(world, loaded, seconds / len(paths), peak)
+            first_image = image if first_image is None else first_image
+            report[name]["difference"] = int(np.abs(image.astype(int) - first_image.astype(int)).max())
+        return {
+            "world": loaded.world.spec.name,
+            "device": str(_device(loaded)),
+            "threads": torch.get_num_threads(),
+            "peak_gflops": peak,
+            "rss_mb": _rss() / MIB,
+            "rewind_mb": _rewind_bytes(loaded) / MIB,
+            "paths": report,
+        }
+
+
+def _paths(world: WorldModel[Any]) -> dict[str, WorldModel[Any]]:
+    """The world under every precision it knows, the reference first; else as it is."""
+    paths = {}
+    for precision in PRECISIONS if hasattr(world.settings, "precision") else ():
+        try:
+            paths[f"eager {precision}"] = world.with_settings(precision=precision)
+        except ValueError:  # this world does not know that one
+            continue
+    return paths or {"as loaded": world}
+
+
+def _measure(
+    world: WorldModel[Any], loaded: LoadedWorld, seconds: float, peak: float
+) -> tuple[dict[str, float], np.ndarray]:
+    """The measures of one path, and the image of its first step."""
+    begin = time.perf_counter()
+    session = Session(world, loaded.starts, world_hash=loaded.hash, rewind_s=1.0)
+    image = session.step(world.spec.actions.noops(1)).image
+    first_ms = (time.perf_counter() - begin) * 1000
+    with FlopCounterMode(display=False) as counter:
+        session.step(world.spec.actions.noops(1))
+    gflop = counter.get_total_flops() / 1e9
+    session.controller, session.auto_restart = RandomController(), False
+    for _ in range(WARM_UP):
+        session.tick(Input())
+    meter, half_rss = Meter(size=100_000), _rss()
+    begin = now = time.perf_counter()
+    halved = False
+    while now - begin < seconds or not len(meter):
+        session.tick(Input())
+        then, now = now, time.perf_counter()
+        meter.add((now - then) * 1000)
+        if not halved and now - begin > seconds / 2:
+            halved, half_rss = True, _rss()
+    return {
+        "first_frame_ms": first_ms,
+        "p50_ms": meter.p50,
+        "p95_ms": meter.p95,
+        "fps": len(meter) / (now - begin),
+        "steps": len(meter),
+        "growth_mb": (_rss() - half_rss) / MIB,
+        "gflop": gflop,
+        "peak_share": gflop / (meter.p50 / 1000) / peak,
+    }, image
+
+
+def _peak_gflops(device: torch.device, size: int = 1024, tries: int = 20) -> float:
+    """The best of a few float32 matrix products."""
+    a, b = torch.rand(size, size, device=device), torch.rand(size, size, device=device)
+    best = float("inf")
+    for _ in range(tries):
+        begin = time.perf_counter()
+        (a @ b)[0, 0].item()
+        best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9
+
+
+def _moment(loaded: LoadedWorld) -> Moment:
+    return Session(loaded.world, loaded.starts, world_hash=loaded.hash, rewind_s=0).moment
+
+
+def _device(loaded: LoadedWorld) -> torch.device:
+    return next(iter(state_tensors(_moment(loaded).state).values())).device
+
+
+def _rewind_bytes(loaded: LoadedWorld) -> float:
+    """What a minute of rewind keeps."""
+    moment, fps = _moment(loaded), loaded.world.spec.fps
+    tensors = [*state_tensors(moment.state).values(), moment.rng, moment.player_rng, *moment.carry.values()]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + moment.frame.image.nbytes
+    return 60.0 * fps * size
+
+
+def _rss() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

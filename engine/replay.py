@@ -1,0 +1,80 @@
+"""Replay files: the past of a session as JSON, dreamt again bit for bit on the same machine and build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from engine.errors import ReverieError
+from engine.files import write_file
+from engine.history import History, Past, frame_digest, made_here
+from engine.history_codec import decode_history, encode_history
+from engine.moment import Frame
+
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+    from engine.session import Session
+
+
+def write_replay(path: Path | str, history: History) -> None:
+    """Write a history (``session.history``, or a part of it by ``since``) atomically."""
+    write_file(Path(path), json.dumps(encode_history(history)))
+
+
+def read_replay(path: Path | str) -> History:
+    """The history in a file. Raises ReverieError: no such file, not a replay, a damaged one, a newer format."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ReverieError(f"{path}: got no such file, expected a replay; check the name") from error
+    except OSError as error:
+        raise ReverieError(f"{path}: got a file that cannot be read ({error.strerror}), expected a replay") from error
+    except ValueError as error:
+        raise ReverieError(f"{path}: got a file that is not JSON ({error}), expected a replay file") from error
+    return decode_history(data, str(path))
+
+
+def play_replay(replay: History, loaded: LoadedWorld, check: bool = True) -> Iterator[Frame]:
+    """Dream a history again, every frame from its beginning (the recording of interest begins at ``replay.first``).
+
+    check: compare every frame with the one recorded. Raises ReverieError: another world's replay, actions the world
+    does not have, the first frame that differs.
+    """
+    session = _open(replay, loaded)
+    for k, tick in enumerate(replay.ticks):
+        frame = _play(session, tick, k)
+        if check and frame_digest(frame.image, frame.reward, frame.terminated) != tick.digest:
+            raise ReverieError(
+                f"replay: got another frame than the one recorded, at frame {k} of {len(replay.ticks)}; expected the "
+                f"same bits. Recorded with {dict(replay.made_with or {})}, played with {made_here()}; "
+                "play it unchecked, or on the machine and build that recorded it"
+            )
+        yield frame
+
+
+def _open(replay: History, loaded: LoadedWorld) -> Session:
+    from engine.session import REAL_PREFIX, Session
+
+    real = replay.world_hash.startswith(REAL_PREFIX)
+    if replay.world_hash.removeprefix(REAL_PREFIX) != loaded.hash:
+        raise ReverieError(
+            f"replay: got one of the world {replay.world} ({replay.world_hash[:12]}), expected one of "
+            f"{loaded.world.spec.name} ({loaded.hash[:12]}); open the world it was recorded in"
+        )
+    return Session.open(loaded, real=real, rewind_s=0)
+
+
+def _play(session: Session, tick: Past, k: int) -> Frame:
+    spec = session.world.spec.actions
+    try:
+        session.horizon = tick.horizon
+        session.adopt(tick.settings)
+        if tick.action is None:
+            return session.new_start(tick.start, tick.seed)
+        return session.step(torch.tensor([tick.action], dtype=spec.dtype), tick.controller)
+    except (ValueError, TypeError) as error:
+        raise ReverieError(f"replay: frame {k}: {error}; the replay does not fit this world") from error

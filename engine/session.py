@@ -1,0 +1,259 @@
+"""A session: one player in one world. Deterministic; reads no clock."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from engine.controllers import Carry, Controller, HumanController, Seen
+from engine.controls import Input
+from engine.errors import ReverieError
+from engine.history import History, Past, derive_seed, made_here, ticks_of
+from engine.moment import Frame, Moment, Timeline
+from engine.ring import Ring
+from engine.saves import read_save, write_save
+from engine.transition import Move, advance, begin, settings_of
+from models.types import Context
+from models.world import Rng, WorldModel
+
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+
+__all__ = ["Frame", "Session", "Timeline"]
+
+REAL_PREFIX = "real:"
+"""What the world hash of a session in the real game begins with."""
+
+
+class Session:
+    """Ticks of a world, and the moments kept to go back to.
+
+    world: any WorldModel. starts: contexts to start from, one a row. world_hash: identifies the world in saves and
+    replays; name: by which replays find it again (None: its spec's). seed: of the first episode, in [0, 2**63). start:
+    index of the first start. horizon: frames until an episode is truncated; None: never. rewind_s: seconds of game time
+    (at spec.fps) kept to go back to.
+
+    When an episode is over, the next tick (with ``auto_restart``) shows a new start instead of a step: the next start's
+    index, and a seed that follows from the old one. Without ``auto_restart`` the world is simply stepped on.
+    Settings, horizon and controller are the player's present choice: going back in time does not undo them.
+    """
+
+    def __init__(
+        self,
+        world: WorldModel[Any],
+        starts: Context,
+        *,
+        world_hash: str,
+        name: str | None = None,
+        seed: int = 0,
+        start: int = 0,
+        horizon: int | None = None,
+        rewind_s: float = 60.0,
+    ) -> None:
+        starts.check(world.spec)
+        if rewind_s < 0:
+            raise ValueError(f"rewind_s: got {rewind_s}, expected 0 or more seconds")
+        self._world, self._starts = world, starts
+        self._name, self._world_hash = name or world.spec.name, world_hash
+        self._controller: Controller = HumanController()
+        self._slots: dict[str, Moment] = {}
+        self.auto_restart = True
+        self.horizon = horizon
+        self._ring = Ring(self._begin(start, seed, None), math.ceil(rewind_s * world.spec.fps) + 1)
+
+    @classmethod
+    def open(cls, loaded: LoadedWorld, *, real: bool = False, **options: Any) -> Session:
+        """A session in a loaded world, or in its real game; ``options`` as of the constructor."""
+        name = loaded.folder.path.name if loaded.folder else loaded.world.spec.name
+        if not real:
+            return cls(loaded.world, loaded.starts, world_hash=loaded.hash, name=name, **options)
+        from engine.loading import real_world_for
+
+        world = real_world_for(loaded)
+        if world is None:
+            raise ReverieError(
+                f"world {loaded.world.spec.name}: got no real game for it here, expected one; "
+                "play the dream, or install the game it was learned from"
+            )
+        return cls(world, loaded.starts, world_hash=REAL_PREFIX + loaded.hash, name=name, **options)
+
+    # -- what is
+
+    @property
+    def world(self) -> WorldModel[Any]:
+        return self._world
+
+    @property
+    def world_hash(self) -> str:
+        return self._world_hash
+
+    @property
+    def moment(self) -> Moment:
+        """Where play stands."""
+        return self._ring.now
+
+    @property
+    def frame(self) -> Frame:
+        """The current frame (without views)."""
+        return self.moment.frame
+
+    @property
+    def start(self) -> int:
+        """Index of the current episode's start."""
+        return self.moment.past.start
+
+    @property
+    def starts(self) -> int:
+        """How many starts there are."""
+        return self._starts.frames.shape[0]
+
+    @property
+    def seed(self) -> int:
+        """Seed of the current episode."""
+        return self.moment.past.seed
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the slots saved to."""
+        return tuple(self._slots)
+
+    @property
+    def history(self) -> History:
+        """The past of the current moment, whole: what ``engine.replay`` writes."""
+        return History(self._name, self._world_hash, ticks_of(self.moment.past), made_with=made_here())
+
+    @property
+    def timeline(self) -> Timeline:
+        return self._ring.timeline()
+
+    def recent(self, seconds: float) -> list[Frame]:
+        """The last ``seconds`` of game time at most, oldest first, up to the current frame; never across a load."""
+        return self._ring.recent(max(1, round(seconds * self._world.spec.fps)))
+
+    # -- live choices
+
+    @property
+    def controller(self) -> Controller:
+        return self._controller
+
+    @controller.setter
+    def controller(self, controller: Controller) -> None:
+        carry = controller.initial(self._world.spec)
+        self._ring.now = replace(self.moment, carry=carry, carrier=controller.name)
+        self._controller = controller
+
+    @property
+    def horizon(self) -> int | None:
+        return self._horizon
+
+    @horizon.setter
+    def horizon(self, frames: int | None) -> None:
+        if frames is not None and frames < 1:
+            raise ValueError(f"horizon: got {frames}, expected at least 1 frame, or None for no horizon")
+        self._horizon = frames
+
+    def settings(self, **changes: Any) -> Any:
+        """Change the world's settings (sampler steps, ...) without a reset; returns those in force now."""
+        if changes:
+            self.set_world(self._world.with_settings(**changes))
+        return self._world.settings
+
+    def adopt(self, settings: Mapping[str, Any]) -> None:
+        """Put recorded settings (see ``settings_of``) in force. Raises ValueError where the world lacks them."""
+        now = settings_of(self._world)
+        changes = {key: value for key, value in settings.items() if now.get(key) != value}
+        self.settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()})
+
+    def set_world(self, world: WorldModel[Any]) -> None:
+        """Go on in a sibling of the world: same spec, same kind of state. Replays know of its settings alone."""
+        if world.spec != self._world.spec:
+            raise ValueError(f"set_world: got the world {world.spec}, expected a sibling of {self._world.spec}")
+        self._world = world
+
+    # -- play
+
+    def tick(self, input: Input, inspect: bool = False) -> Frame:
+        """One tick: the controller acts, the world steps. A new start where the episode was over, see the class."""
+        if self.auto_restart and self.frame.over:
+            return self.new_start()
+        moment = self.moment
+        rng = Rng.from_state(moment.player_rng)
+        seen = Seen(self._world.spec, moment.frame.index, moment.frame.image, moment.state)
+        carry, action = self._controller.act(self._carry(moment), seen, input, rng)
+        name = self._controller.name
+        return self._advance(Move(action, carry, rng.state(), name, name), inspect)
+
+    def step(self, action: Tensor, controller: str = "given", inspect: bool = False) -> Frame:
+        """One step under a given action, a batch of 1, whoever is the controller; never a new start."""
+        moment = self.moment
+        return self._advance(Move(action, moment.carry, moment.player_rng, controller, moment.carrier), inspect)
+
+    def new_start(self, start: int | None = None, seed: int | None = None) -> Frame:
+        """Begin a new episode: by default the next start's index, and a seed that follows from the present one."""
+        past = self.moment.past
+        start = (past.start + 1) % self.starts if start is None else start
+        seed = derive_seed(past.seed, "next start") if seed is None else seed
+        return self._ring.append(self._begin(start, seed, past)).frame
+
+    # -- time travel
+
+    def rewind(self, frames: int) -> Frame:
+        """Go back, as far as moments are kept. What lies ahead is kept until the next tick."""
+        return self._ring.move(-_count("rewind", frames)).frame
+
+    def forward(self, frames: int) -> Frame:
+        """Go forward again over what was rewound."""
+        return self._ring.move(_count("forward", frames)).frame
+
+    def save(self, slot: str) -> None:
+        """Keep the current moment under a name."""
+        self._slots[slot] = self.moment
+
+    def load(self, slot: str) -> Frame:
+        """Go to a saved moment. It joins the timeline, so that rewinding leads back to where one came from."""
+        if slot not in self._slots:
+            have = ", ".join(sorted(self._slots)) or "none"
+            raise ReverieError(f"slot {slot}: got nothing saved there, expected one of: {have}; save first")
+        return self._ring.append(self._slots[slot]).frame
+
+    def save_to(self, path: Path | str) -> None:
+        """Write the current moment and its history to a file, atomically. Raises ReverieError when it cannot."""
+        write_save(Path(path), self.moment, self.history)
+
+    def load_from(self, path: Path | str) -> Frame:
+        """Go to a moment written by ``save_to``. Raises ReverieError: a damaged file, or one of another world."""
+        return self._ring.append(read_save(Path(path), self.moment, self.history)).frame
+
+    def fork(self) -> Session:
+        """A session of its own at the same moment, with the same past: same future under the same actions."""
+        twin = copy.copy(self)
+        twin._ring, twin._slots = self._ring.copy(), dict(self._slots)
+        return twin
+
+    # -- inside
+
+    def _carry(self, moment: Moment) -> Carry:
+        same = moment.carrier == self._controller.name
+        return moment.carry if same else self._controller.initial(self._world.spec)
+
+    def _begin(self, start: int, seed: int, before: Past | None) -> Moment:
+        return begin(
+            self._world, self._starts, start, seed, controller=self._controller, horizon=self._horizon, before=before
+        )
+
+    def _advance(self, move: Move, inspect: bool) -> Frame:
+        moment, views = advance(self._world, self.moment, move, horizon=self._horizon, inspect=inspect)
+        self._ring.append(moment)
+        return replace(moment.frame, views=views) if views else moment.frame
+
+
+def _count(name: str, frames: int) -> int:
+    if frames < 0:
+        raise ValueError(f"{name}: got {frames} frames, expected 0 or more")
+    return frames

@@ -1,0 +1,39 @@
+"""What a face gets to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.moment import Frame, Timeline
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finished frame and all that a face shows around it.
+
+    branch, branches: which fork is played, of how many. real: whether it is the real game. fps: ticks a second.
+    step_ms, step_p95_ms, latch_ms: percentiles over the last ticks. input_ms: from the oldest input in this frame to
+    the frame (nan without new input); input_at: that input's time, by which a face measures up to its own display.
+    """
+
+    frame: Frame
+    timeline: Timeline
+    controller: str
+    start: int
+    seed: int
+    horizon: int | None
+    settings: Any
+    slots: tuple[str, ...]
+    paused: bool
+    rewinding: bool
+    speed: float
+    real: bool
+    branch: int
+    branches: int
+    fps: float
+    step_ms: float
+    step_p95_ms: float
+    latch_ms: float
+    input_ms: float
+    input_at: float | None

@@ -1,0 +1,176 @@
+"""Configurations of the DIAMOND family (arXiv 2405.12399): the paper's and a small one for a laptop."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from models.diffusion.sampler import SamplerConfig
+from models.nn.precision import PRECISIONS
+
+T = TypeVar("T")
+
+
+def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
+    if not len(depths) == len(channels) == len(attn) > 0:
+        raise ValueError(f"{name}: got depths {depths}, channels {channels}, attn_depths {attn}, expected equal lengths")
+    if p < 1:
+        raise ValueError(f"{name}.patch: got {p}, expected at least 1")
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """The next-frame denoiser. ``patch`` > 1 works on pixel-unshuffled frames at 1 / patch of the resolution."""
+
+    context: int = 4
+    cond: int = 256
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    channels: tuple[int, ...] = (64, 64, 64, 64)
+    attn_depths: tuple[int, ...] = (0, 0, 0, 0)
+    patch: int = 1
+    sigma_data: float = 0.5
+    sigma_offset: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_levels("denoiser", self.depths, self.channels, self.attn_depths, self.patch)
+        if self.cond % self.context or self.cond % 2:
+            raise ValueError(f"denoiser.cond: got {self.cond}, expected an even multiple of context {self.context}")
+
+
+@dataclass(frozen=True)
+class RewEndConfig:
+    """The recurrent model of reward sign and termination."""
+
+    lstm_dim: int = 512
+    cond: int = 128
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+    channels: tuple[int, ...] = (32, 32, 32, 32)
+    attn_depths: tuple[int, ...] = (0, 0, 0, 0)
+    patch: int = 1
+
+    def __post_init__(self) -> None:
+        check_levels("rew_end", self.depths, self.channels, self.attn_depths, self.patch)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The denoiser's training objective: levels exp(N(loc, scale)) within [sigma_min, sigma_max].
+
+    autoregressive_steps: frames predicted from the model's own output after the first one.
+    autoregressive_from: share of the training that predicts one frame only, before those steps begin (0 in the paper).
+    motion_weight: extra weight of pixels that differ from the frame before (0 in the paper). It also favours, where the
+    future is unsure, that a moving object is there rather than faded, since the weight depends on the target.
+    """
+
+    loc: float = -0.4
+    scale: float = 1.2
+    sigma_min: float = 2e-3
+    sigma_max: float = 20.0
+    autoregressive_steps: int = 1
+    autoregressive_from: float = 0.0
+    motion_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class DiamondConfig:
+    """Everything that shapes a DIAMOND world's networks and their training."""
+
+    num_actions: int
+    height: int = 64
+    width: int = 64
+    denoiser: DenoiserConfig = DenoiserConfig()
+    rew_end: RewEndConfig = RewEndConfig()
+    loss: LossConfig = LossConfig()
+
+    def __post_init__(self) -> None:
+        if self.num_actions < 1:
+            raise ValueError(f"num_actions: got {self.num_actions}, expected at least 1")
+        for part in (self.denoiser, self.rew_end):
+            if self.height % part.patch or self.width % part.patch:
+                raise ValueError(
+                    f"frame size: got {self.height} x {self.width}, expected multiples of patch {part.patch}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DiamondConfig:
+        """Strict: unknown and missing keys are errors that name them."""
+        parts = {"denoiser": DenoiserConfig, "rew_end": RewEndConfig, "loss": LossConfig}
+        plain = {key: strict(parts[key], value, key) if key in parts else value for key, value in values.items()}
+        return strict(cls, plain, "config")
+
+
+@dataclass(frozen=True)
+class DiamondSettings:
+    """Live settings of a playing DIAMOND world. sample_events False takes the likeliest reward and termination."""
+
+    steps: int = 3
+    sigma_min: float = 2e-3
+    sigma_max: float = 5.0
+    rho: float = 7.0
+    order: int = 1
+    s_churn: float = 0.0
+    sample_events: bool = True
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision: got {self.precision!r}, expected one of {PRECISIONS}")
+        if not 1 <= self.steps <= 100:
+            raise ValueError(f"steps: got {self.steps}, expected 1 .. 100")
+        self.sampler()
+
+    def changed(self, changes: dict[str, Any]) -> DiamondSettings:
+        """With some settings changed. Raises ValueError on an unknown name or a bad value."""
+        names = [field.name for field in fields(self)]
+        if unknown := sorted(set(changes) - set(names)):
+            raise ValueError(f"settings: got unknown {unknown}, expected some of {names}")
+        return replace(self, **changes)
+
+    def sampler(self) -> SamplerConfig:
+        return SamplerConfig(
+            steps=self.steps,
+            sigma_min=self.sigma_min,
+            sigma_max=self.sigma_max,
+            rho=self.rho,
+            order=self.order,
+            s_churn=self.s_churn,
+        )
+
+
+def strict(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """Build a dataclass from JSON values, lists as tuples. Unknown or missing keys raise ValueError."""
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    if set(values) != names:
+        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
+        raise ValueError(f"{where}: got unknown keys {unknown}, missing keys {missing}, expected exactly {sorted(names)}")
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def paper(num_actions: int) -> DiamondConfig:
+    """Atari-100k, as published: 4.4 M parameters of denoiser, 5.9 M of reward and termination."""
+    return DiamondConfig(num_actions)
+
+
+def small(num_actions: int) -> DiamondConfig:
+    """For a laptop: patch 2 costs about a tenth of the paper's denoiser at the same resolution."""
+    return DiamondConfig(
+        num_actions,
+        denoiser=DenoiserConfig(cond=128, channels=(64, 64, 96), depths=(2, 2, 2), attn_depths=(0, 0, 0), patch=2),
+        rew_end=RewEndConfig(lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4),
+        loss=LossConfig(motion_weight=4.0),
+    )
+
+
+def tiny(num_actions: int) -> DiamondConfig:
+    """For tests: trains a step in milliseconds."""
+    return replace(
+        small(num_actions),
+        denoiser=DenoiserConfig(cond=16, channels=(16, 16), depths=(1, 1), attn_depths=(0, 0), patch=4),
+        rew_end=RewEndConfig(lstm_dim=16, cond=16, depths=(1, 1), channels=(8, 8), attn_depths=(0, 0), patch=8),
+    )
+
+
+PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -1,0 +1,158 @@
+"""A DIAMOND world behind the WorldModel contract (arXiv 2405.12399, section 3; the published WorldModelEnv)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.diamond.config import DiamondConfig, DiamondSettings
+from models.diamond.denoiser import Denoiser
+from models.diamond.rew_end import RewEndModel
+from models.diffusion.sampler import sample
+from models.nn.pixels import to_bytes, to_float
+from models.nn.precision import arithmetic
+from models.nn.weights import load_weights
+from models.types import Context, Prediction, View, WorldSpec
+from models.world import Rng
+
+DENOISER, REW_END = "denoiser.", "rew_end_model."
+"""Prefixes of the published checkpoints."""
+
+
+@dataclass(frozen=True)
+class DiamondState:
+    """What a DIAMOND dream remembers.
+
+    frames (B, n, 3, H, W) uint8, oldest first; actions (B, n - 1) int64, those taken at all but the last frame; hidden and
+    cell (B, lstm_dim) float32 of the reward and termination model.
+    """
+
+    frames: Tensor
+    actions: Tensor
+    hidden: Tensor
+    cell: Tensor
+
+
+class DiamondWorld:
+    """The denoiser and the model of reward and termination, played one step at a time."""
+
+    def __init__(
+        self, spec: WorldSpec, denoiser: Denoiser, rew_end: RewEndModel, settings: DiamondSettings = DiamondSettings()
+    ) -> None:
+        self.spec, self.settings = spec, settings
+        self.denoiser, self.rew_end = denoiser, rew_end
+        self.arithmetic = arithmetic(settings.precision, self.device)
+
+    @classmethod
+    def load(
+        cls,
+        spec: WorldSpec,
+        config: dict[str, Any],
+        settings: dict[str, Any],
+        weights: dict[str, Tensor],
+        device: torch.device,
+    ) -> DiamondWorld:
+        """Build from a world folder's values. Raises ValueError on whatever does not fit."""
+        shape = DiamondConfig.from_dict(config)
+        if (shape.height, shape.width, shape.num_actions, shape.denoiser.context) != (
+            spec.height,
+            spec.width,
+            spec.actions.size,
+            spec.context,
+        ):
+            raise ValueError(f"config: got {shape}, expected the size, actions and context of {spec}")
+        denoiser = Denoiser(shape.denoiser, shape.num_actions)
+        rew_end = RewEndModel(shape.rew_end, shape.num_actions, shape.height, shape.width)
+        for module, prefix in ((denoiser, DENOISER), (rew_end, REW_END)):
+            mine = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
+            load_weights(module, mine, prefix.rstrip("."))
+            module.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        if strange := [name for name in weights if not name.startswith((DENOISER, REW_END))]:
+            raise ValueError(f"weights: got unknown tensors {strange[:5]}, expected {DENOISER}* and {REW_END}* only")
+        return cls(spec, denoiser, rew_end, DiamondSettings().changed(settings))
+
+    def weights(self) -> dict[str, Tensor]:
+        """All tensors under the published names."""
+        parts = ((DENOISER, self.denoiser), (REW_END, self.rew_end))
+        return {prefix + name: t for prefix, module in parts for name, t in module.state_dict().items()}
+
+    @property
+    def device(self) -> torch.device:
+        return self.denoiser.inner_model.conv_in.weight.device
+
+    def with_settings(self, **changes: Any) -> DiamondWorld:
+        return DiamondWorld(self.spec, self.denoiser, self.rew_end, self.settings.changed(changes))
+
+    @torch.no_grad()
+    def initial(self, context: Context, rng: Rng) -> DiamondState:
+        """Run the reward and termination model over the context's transitions from zeros; keep the last n frames."""
+        context.check(self.spec)
+        n, frames = self.spec.context, to_float(context.frames.to(self.device))
+        with self.arithmetic():
+            _, _, (hidden, cell) = self.rew_end(frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
+        last = context.frames[:, -n:].to(self.device)
+        actions = context.actions[:, context.actions.shape[1] - (n - 1) :].to(self.device)
+        return DiamondState(last.clone(), actions.clone(), hidden[0].float(), cell[0].float())
+
+    @torch.no_grad()
+    def step(
+        self, state: DiamondState, action: Tensor, rng: Rng, *, inspect: bool = False
+    ) -> tuple[DiamondState, Prediction]:
+        """Draw the next frame, then reward and termination; draws of a row: x, churn noise, reward, termination."""
+        self.spec.actions.check(action, len(state.frames))
+        action = action.to(self.device)
+        actions = torch.cat([state.actions, action[:, None]], dim=1)
+        path, frame = self.next_frame(to_float(state.frames), actions, rng)
+        reward, terminated, hidden, cell = self.events(state, action, frame, rng)
+        frames = torch.cat([state.frames[:, 1:], frame[:, None]], dim=1)
+        after = DiamondState(frames, actions[:, 1:], hidden, cell)
+        views = self.views(path, hidden) if inspect else ()
+        return after, Prediction(frame, reward, terminated, views)
+
+    def next_frame(self, context: Tensor, actions: Tensor, rng: Rng) -> tuple[list[Tensor], Tensor]:
+        """The sampler's trajectory and the frame (B, 3, H, W) uint8 it ends in."""
+        shape = tuple(context.shape[2:])
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            with self.arithmetic():
+                return self.denoiser.denoise(x, sigma, context, actions)
+
+        def noise() -> Tensor:
+            return rng.normal(*shape).to(self.device)
+
+        path = sample(denoise, noise(), noise, self.settings.sampler())
+        return path, to_bytes(path[-1], nearest=True)
+
+    def events(
+        self, state: DiamondState, action: Tensor, frame: Tensor, rng: Rng
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Reward (B,) float32, terminated (B,) bool and the recurrent state after the transition."""
+        before, after = to_float(state.frames[:, -1:]), to_float(frame[:, None])
+        recurrent = (state.hidden[None], state.cell[None])
+        with self.arithmetic():
+            rewards, ends, (hidden, cell) = self.rew_end(before, action[:, None], after, recurrent)
+        probs = [logits[:, 0].float().softmax(-1) for logits in (rewards, ends)]
+        if self.settings.sample_events:
+            reward, end = (rng.categorical(p) for p in probs)
+        else:
+            reward, end = (p.argmax(-1) for p in probs)
+        return (reward - 1).float().cpu(), end.bool().cpu(), hidden[0].float(), cell[0].float()
+
+    def views(self, path: list[Tensor], hidden: Tensor) -> tuple[View, ...]:
+        strip = torch.stack([to_bytes(x, nearest=True) for x in path], dim=1)
+        labels = ("noise", *(f"step {k + 1}" for k in range(len(path) - 1)))
+        return View("denoising", "film_strip", strip, labels), View("hidden", "vector", hidden, editable=True)
+
+    def frame(self, state: DiamondState) -> Tensor:
+        return state.frames[:, -1]
+
+    def edit(self, state: DiamondState, name: str, value: Tensor) -> DiamondState:
+        if name != "hidden":
+            raise ValueError(f"edit: got view {name!r}, expected 'hidden'")
+        if value.shape != state.hidden.shape:
+            got, want = tuple(value.shape), tuple(state.hidden.shape)
+            raise ValueError(f"edit hidden: got shape {got}, expected {want}")
+        return replace(state, hidden=value.to(state.hidden))

@@ -1,0 +1,103 @@
+"""The README.md of a world folder: what the world is, how good it is, how it was trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.checkpoint import Manifest
+from models.training.quality import quality_rows
+
+
+def card(manifest: Manifest) -> str:
+    """A world's card in Markdown, all of it from its world.json."""
+    parts = (header(manifest), how_to_play(manifest), how_good(manifest), how_trained(manifest), LICENCE)
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+LICENCE = """## Licence
+
+MIT, as Reverie itself. The frames it was trained on were rendered by an emulator from the original game, which belongs to
+its owner."""
+
+
+def title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def header(manifest: Manifest) -> str:
+    spec = manifest.spec
+    env = manifest.provenance.get("env", {})
+    game = f" of the Atari game {title(env['game'])}" if env.get("env") == "atari" else ""
+    return f"""
+# {title(spec.name)}
+
+![preview](preview.gif)
+
+A world model{game} of the {spec.family} family for [Reverie](../../../README.md): a network that dreams the next frame
+from the last {spec.context} and the action. {spec.height} x {spec.width} pixels, {spec.fps:g} steps a second
+({spec.action_repeat} frames of the game each), {spec.actions.size} actions ({", ".join(spec.actions.names)}). Reward:
+{spec.reward}. Termination: {spec.termination}."""
+
+
+def how_to_play(manifest: Manifest) -> str:
+    name = manifest.spec.name
+    settings = ", ".join(f"{key} {value}" for key, value in manifest.settings.items())
+    return f"""
+## Play
+
+```sh
+reverie play {name}
+```
+
+In place of the name the path of this folder works too. The preview shows four starts side by side under random actions.
+It opens with the settings {settings}; they can be changed while playing."""
+
+
+def how_good(manifest: Manifest) -> str:
+    rows = quality_rows(manifest.quality)
+    measure = f"`reverie eval {manifest.spec.name}`"
+    if not rows:
+        return f"## Quality\n\nNot measured yet; {measure} does so and writes the numbers here."
+    lines = [f"| {r.measure} | {r.value} | {r.beside} | {r.meaning} |" for r in rows]
+    table = "\n".join(["| measure | dream | to compare | what it says |", "|---|---|---|---|", *lines])
+    return f"""
+## Quality
+
+Measured by {measure} on episodes that training never saw; in brackets 95 % intervals.
+
+{table}
+
+{measured_on(manifest.quality.get("measured_on", {}))}"""
+
+
+def measured_on(values: dict[str, Any]) -> str:
+    """The settings of the measurement in a sentence."""
+    if not values:
+        return ""
+    settings = ", ".join(f"{key} {value}" for key, value in values["settings"].items())
+    return (
+        f"Measured on {values['episodes']} held-out episodes of {values['steps']} steps with {settings}; "
+        f"{values['segments']} segments, seed {values['seed']}."
+    )
+
+
+def how_trained(manifest: Manifest) -> str:
+    known = manifest.provenance
+    lines = []
+    if data := known.get("data"):
+        players = ", ".join(f"{count} {kind}" for kind, count in data.get("policies", {}).items())
+        lines.append(f"- data: {data['train_steps']} steps in {data['train_episodes']} episodes, players: {players}")
+    for part in ("denoiser", "rew_end"):
+        if work := known.get(part):
+            lines.append(
+                f"- {part}: {work['steps']} updates of {work['batch']} samples at learning rate {work['lr']:g}, "
+                f"{work['minutes']} minutes"
+            )
+    if hardware := known.get("hardware"):
+        lines.append(f"- hardware: {hardware}")
+    if env := known.get("env"):
+        rest = {key: value for key, value in env.items() if key not in ("actions", "objects", "height", "width")}
+        lines.append(f"- environment: {', '.join(f'{key} {value}' for key, value in rest.items())}")
+    if preset := known.get("preset"):
+        lines.append(f"- preset {preset}, seed {known.get('seed')}")
+    return "## Training\n\n" + ("\n".join(lines) if lines else "Not recorded.")

@@ -1,0 +1,174 @@
+"""Collection: several environments side by side fill a store of episodes, resumable and safe to stop at any time."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.data.episode import Episode
+from models.data.store import EpisodeStore
+from models.envs.adapter import EnvBatch, make_env
+from models.envs.atari import FRAME_SKIP, NOOP_MAX, AtariEnv
+from models.envs.counting import CountingEnv
+from models.envs.emulator import rom_of
+from models.envs.experts import Player, check_policy, draw_kind
+from models.envs.objects import OBJECTS
+from models.training.options import CollectOptions
+from models.training.stop import StopFlag
+
+logger = logging.getLogger(__name__)
+MIN_STEPS = 8
+"""An episode cut short by a stop is kept when it has at least this many steps."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the workers share: the next episode's number, the steps played so far, and the call to stop."""
+
+    number: Synchronized[int]
+    steps: Synchronized[int]
+    stop: Event
+
+
+def settings_of(options: CollectOptions) -> dict[str, Any]:
+    """The environment's settings, stored in every episode; a store holds episodes of one setting only."""
+    if options.game == "counting":
+        return {"env": "counting", "game": "counting", "size": options.size, "frame_skip": 1}
+    return {
+        "env": "atari",
+        "game": rom_of(options.game),
+        "frame_skip": FRAME_SKIP,
+        "size": options.size,
+        "noop_max": NOOP_MAX,
+        "sticky_actions": 0.0,
+        "life_loss_ends": False,
+    }
+
+
+def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared) -> Episode | None:
+    """One episode, cut (truncated) where a stop is called for; None if it was too short then."""
+    objects = OBJECTS.get(env.game)
+    size = int(meta["size"])
+    batch = EnvBatch([env])
+    frames, actions, rewards, places = [batch.reset([seed])], [], [], []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        ram = env.ram()
+        places.append(objects.places(ram, size) if objects else np.zeros((0, 3), np.float32))
+        actions.append(player.act(ram))
+        after = batch.step(torch.tensor(actions[-1:]))
+        terminated, truncated = bool(after.terminated), bool(after.truncated)
+        frames.append(after.frames)
+        rewards.append(after.rewards)
+        with shared.steps.get_lock():
+            shared.steps.value += 1
+        if shared.stop.is_set() and not terminated:
+            truncated = True
+    places.append(objects.places(env.ram(), size) if objects else np.zeros((0, 3), np.float32))
+    if len(actions) < MIN_STEPS:
+        return None
+    ends = torch.zeros(2, len(actions), dtype=torch.bool)
+    ends[0, -1], ends[1, -1] = terminated, truncated
+    return Episode(
+        frames=torch.cat(frames),
+        actions=torch.tensor(actions, dtype=torch.int64),
+        rewards=torch.cat(rewards),
+        terminated=ends[0],
+        truncated=ends[1],
+        objects=torch.from_numpy(np.stack(places)),
+        meta=meta,
+    )
+
+
+def work(options: CollectOptions, folder: Path, shared: Shared) -> None:
+    """One worker: play and store episodes until told to stop. Signals are the parent's matter."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    env, store, settings = make_env(options.game, options.size), EpisodeStore(folder), settings_of(options)
+    while not shared.stop.is_set():
+        with shared.number.get_lock():
+            number = shared.number.value
+            shared.number.value += 1
+        seed = options.seed * 1_000_003 + number
+        random = np.random.default_rng([options.seed, number])
+        kind = draw_kind(options.policy, env.game, random)
+        player = Player(kind, env.game, env.action_names, random)
+        names = list(OBJECTS[env.game].names) if env.game in OBJECTS else []
+        meta = {**settings, "seed": seed, "policy": kind, "actions": list(env.action_names), "objects": names}
+        episode = play_episode(env, player, seed, meta, shared)
+        if episode is not None:
+            store.add(number, episode)
+
+
+def check_store(store: EpisodeStore, options: CollectOptions) -> int:
+    """Steps already there. Raises ValueError when the store was collected under other settings."""
+    steps = 0
+    for split in ("train", "heldout"):
+        for header in store.scan(split)[0]:
+            for key, value in settings_of(options).items():
+                if header.meta.get(key) != value:
+                    raise ValueError(
+                        f"{store.folder}: got episodes with {key} {header.meta.get(key)!r}, expected {value!r}; "
+                        "collect into another folder with --out"
+                    )
+            steps += header.steps
+    return steps
+
+
+def collect(options: CollectOptions) -> int:
+    """Fill the store up to ``options.steps``. Returns the exit code: 0, or 130 after Ctrl-C."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if options.steps < 1 or options.workers < 1:
+        raise ValueError(f"collect: got {options.steps} steps, {options.workers} workers, expected at least 1 of each")
+    game = settings_of(options)["game"]
+    folder = options.out or Path("data") / game
+    store = EpisodeStore(folder)
+    before = check_store(store, options)
+    check_policy(options.policy, game)
+    context = multiprocessing.get_context("spawn")
+    shared = Shared(context.Value("q", max(store.numbers(), default=-1) + 1), context.Value("q", 0), context.Event())
+    workers = [context.Process(target=work, args=(options, folder, shared)) for _ in range(options.workers)]
+    columns = (TextColumn("collect {task.fields[game]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with StopFlag() as stop, Progress(*columns, TimeRemainingColumn()) as progress:
+        task = progress.add_task("", total=options.steps, completed=before, game=game, rate="")
+        for worker in workers if before < options.steps else []:
+            worker.start()
+        while before + shared.steps.value < options.steps and not stop.is_set():
+            if any(worker.exitcode not in (None, 0) for worker in workers):
+                break
+            stop.wait(0.2)
+            elapsed = progress.tasks[0].elapsed or 1
+            progress.update(task, completed=before + shared.steps.value, rate=f"{shared.steps.value / elapsed:.0f} steps/s")
+        shared.stop.set()
+        for worker in workers:
+            if worker.pid is not None:
+                worker.join()
+    store.write_index()
+    failed = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
+    return report(store, failed, interrupted=stop.is_set())
+
+
+def report(store: EpisodeStore, failed: list[int | None], interrupted: bool) -> int:
+    """Say what the store holds now and return the exit code."""
+    from rich import print as say
+
+    for split in ("train", "heldout"):
+        counts = store.summary(split)
+        damaged = f", [red]{len(counts.damaged)} damaged[/red]" if counts.damaged else ""
+        say(f"{store.folder}/{split}: {counts.episodes} episodes, {counts.steps} steps{damaged}, rewards -/0/+ {counts.rewards}")
+    if failed:
+        raise RuntimeError(f"collect: a worker stopped with exit code {failed[0]}; what was stored before is intact")
+    if interrupted:
+        say("stopped; run the same command again to go on")
+    return 130 if interrupted else 0

@@ -1,0 +1,124 @@
+"""`reverie export`: a training run becomes a world that can be played."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.checkpoint import Manifest, WorldFolder, write_world_folder
+from models.data.episode import EpisodeFile
+from models.data.store import EpisodeStore
+from models.diamond.config import DiamondConfig, DiamondSettings
+from models.diamond.denoiser import Denoiser
+from models.diamond.rew_end import RewEndModel
+from models.diamond.world import DiamondWorld
+from models.nn.weights import load_weights
+from models.training.card import card
+from models.training.checkpoint import read_checkpoint
+from models.training.options import ExportOptions
+from models.types import ActionSpec, Context, WorldSpec
+from models.world import Rng
+
+START_FRAMES = 8
+PREVIEW_STEPS = 90
+EMULATOR_HZ = 60
+GAME_SETTINGS = DiamondSettings(sample_events=False)
+"""Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game."""
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "run.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: got no training run ({error}), expected a folder made by `reverie train`") from error
+
+
+def averaged_weights(folder: Path, config: DiamondConfig) -> tuple[Denoiser, RewEndModel]:
+    """The averaged weights of both parts. Raises ValueError when one was not trained."""
+    denoiser = Denoiser(config.denoiser, config.num_actions)
+    rew_end = RewEndModel(config.rew_end, config.num_actions, config.height, config.width)
+    for name, module in (("denoiser", denoiser), ("rew_end", rew_end)):
+        path = folder / name / "checkpoint.safetensors"
+        if not path.exists():
+            raise ValueError(f"{path}: got no checkpoint, expected both parts trained; run `reverie train` with --part {name}")
+        load_weights(module, read_checkpoint(path)[0]["ema"], str(path))
+        module.eval().requires_grad_(False)
+    return denoiser, rew_end
+
+
+def choose_starts(episodes: list[EpisodeFile], count: int, frames: int, seed: int = 0) -> Context:
+    """Real contexts from held-out episodes, seeded; where objects are labelled, those in which all are visible."""
+    random = np.random.default_rng(seed)
+    rows: list[tuple[Tensor, Tensor]] = []
+    for attempt in range(count * 50):
+        episode = episodes[attempt % len(episodes)]
+        if len(episode) < frames:
+            continue
+        start = int(random.integers(0, len(episode) - frames + 1))
+        visible = episode.slice("objects", start, start + frames)[..., 2]
+        if not bool(visible.all()) and attempt < count * 40:
+            continue
+        rows.append((episode.slice("frames", start, start + frames), episode.slice("actions", start, start + frames - 1)))
+        if len(rows) == count:
+            break
+    if not rows:
+        raise ValueError(f"starts: got no held-out episode of {frames} steps, expected at least one; collect more")
+    return Context(torch.stack([f for f, _ in rows]), torch.stack([a for _, a in rows]))
+
+
+def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, scale: int = 3) -> bytes:
+    """A GIF of the world dreaming under sticky random actions, four starts side by side."""
+    from PIL import Image
+
+    rows = min(4, len(starts.frames))
+    rng = Rng.seeded(range(rows))
+    state = world.initial(Context(starts.frames[:rows], starts.actions[:rows]), rng)
+    picture, action = [], rng.integers(world.spec.actions.size)
+    for step in range(steps):
+        if step % 6 == 0:
+            action = rng.integers(world.spec.actions.size)
+        state, prediction = world.step(state, action, rng)
+        strip = torch.cat(list(prediction.frame.cpu()), dim=-1).permute(1, 2, 0).numpy()
+        picture.append(Image.fromarray(strip.repeat(scale, 0).repeat(scale, 1)))
+    out = io.BytesIO()
+    picture[0].save(out, "GIF", save_all=True, append_images=picture[1:], duration=round(1000 / world.spec.fps), loop=0)
+    return out.getvalue()
+
+
+def export(options: ExportOptions) -> int:
+    """Write the world folder. Returns 0."""
+    folder = export_world(options)
+    print(f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it")
+    return 0
+
+
+def export_world(options: ExportOptions) -> WorldFolder:
+    run, record = read_run(options.run_folder), json.loads((options.run_folder / "record.json").read_text())
+    config = DiamondConfig.from_dict(run["config"])
+    denoiser, rew_end = averaged_weights(options.run_folder, config)
+    env = run["env"]
+    spec = WorldSpec(
+        name=options.out.name,
+        family=run["family"],
+        height=config.height,
+        width=config.width,
+        actions=ActionSpec(tuple(env["actions"])),
+        context=config.denoiser.context,
+        fps=EMULATOR_HZ / env["frame_skip"],
+        action_repeat=env["frame_skip"],
+        termination="the game is over",
+    )
+    world = DiamondWorld(spec, denoiser, rew_end, GAME_SETTINGS)
+    episodes = EpisodeStore(options.data or Path("data") / env["game"]).episodes("heldout")
+    starts = choose_starts(episodes, options.starts, START_FRAMES)
+    provenance = {"env": env, "preset": run["preset"], "seed": run["seed"], **record}
+    manifest = Manifest(run["family"], config.to_dict(), asdict(GAME_SETTINGS), spec, provenance)
+    extras = {"README.md": card(manifest).encode(), "preview.gif": preview(world, starts)}
+    return write_world_folder(options.out, manifest, world.weights(), starts, extras)

@@ -1,0 +1,188 @@
+"""Training of the object probe on labelled training episodes, and its cache beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from models.data.episode import EpisodeFile
+from models.data.store import EpisodeStore
+from models.files import write_atomic
+from models.nn.pixels import to_bytes, to_float
+from models.nn.weights import load_weights
+from models.training.probe import Probe, place_loss
+
+FORMAT = 1
+STEPS, BATCH, LEARNING_RATE = 600, 32, 4e-3
+POOL = 8192
+"""Training frames drawn from the store."""
+ERASE, BOX, TRUST = 0.15, 8, 12
+"""Share of objects painted over with the background, half the side of the box, and how near a neighbour's label is
+then ignored, in pixels of a 64-pixel frame. Without erased ones an object that is always there could never be missed."""
+NOISE, BLUR = 6.0, 0.5
+"""At most so many levels of noise and so much of a 3 x 3 mean are mixed in: dreams are a little soft."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """frames (N, 3, H, W) uint8 with objects (N, K, 3) of y, x, visible."""
+
+    frames: Tensor
+    objects: Tensor
+
+
+def labelled_frames(episodes: list[EpisodeFile], count: int, seed: int) -> Labelled:
+    """Frames drawn evenly over all episodes' frames, seeded."""
+    random = np.random.default_rng(seed)
+    lengths = np.array([len(e) + 1 for e in episodes])
+    frames, objects = [], []
+    shares = random.multinomial(count, lengths / lengths.sum())
+    for episode, share in zip(episodes, shares, strict=True):
+        for t in sorted(random.integers(0, len(episode) + 1, share).tolist()):
+            frames.append(episode.slice("frames", t, t + 1))
+            objects.append(episode.slice("objects", t, t + 1))
+    return Labelled(torch.cat(frames), torch.cat(objects))
+
+
+def background(frames: Tensor) -> Tensor:
+    """What is behind the objects: the median of frames (N, 3, H, W) uint8 at every pixel, (3, H, W) uint8."""
+    return frames.median(dim=0).values
+
+
+def erase(batch: Labelled, behind: Tensor, share: float, generator: torch.Generator) -> tuple[Labelled, Tensor]:
+    """Paint some visible objects over with the background.
+
+    Returns the batch with those objects invisible, and the trust in every label, (N, K) float32: 0 for objects so near an
+    erased one that they may have lost a part.
+    """
+    objects, scale = batch.objects, batch.frames.shape[-1] / 64
+    gone = (torch.rand(objects.shape[:2], generator=generator) < share) & (objects[..., 2] > 0)
+    y = torch.arange(batch.frames.shape[-2])
+    x = torch.arange(batch.frames.shape[-1])
+    in_y = (y - objects[..., 0:1]).abs() <= BOX * scale
+    in_x = (x - objects[..., 1:2]).abs() <= BOX * scale
+    painted = (in_y[..., :, None] & in_x[..., None, :] & gone[..., None, None]).any(1)
+    frames = torch.where(painted[:, None], behind, batch.frames)
+    apart = (objects[:, :, None, :2] - objects[:, None, :, :2]).abs().amax(-1)
+    near = ((apart <= (BOX + TRUST) * scale) & gone[:, None, :]).any(-1)
+    after = objects.clone()
+    after[..., 2] = torch.where(gone, 0.0, objects[..., 2])
+    trust = (gone | ~near | (objects[..., 2] == 0)).float()
+    return Labelled(frames, after), trust
+
+
+def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise and blur of a strength drawn for each frame, none for half of them: (N, 3, H, W) in [-1, 1]."""
+    n = len(frames)
+    on = (torch.rand(n, 1, 1, 1, generator=generator) < 0.5).float()
+    blur = on * BLUR * torch.rand(n, 1, 1, 1, generator=generator)
+    noise = on * NOISE / 127.5 * torch.rand(n, 1, 1, 1, generator=generator)
+    mean = F.avg_pool2d(F.pad(frames, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return frames + blur * (mean - frames) + noise * torch.randn(frames.shape, generator=generator)
+
+
+def train_probe(
+    names: tuple[str, ...], data: Labelled, steps: int = STEPS, seed: int = 0, on_step: Callable[[int, float], None] | None = None
+) -> Probe:
+    """A probe trained on labelled frames; the same seed gives the same probe. ``on_step`` hears of step and loss."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        probe = Probe(names, *data.frames.shape[-2:])
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    behind = background(data.frames[:512])
+    for step in range(steps):
+        rows = torch.randint(len(data.frames), (BATCH,), generator=generator)
+        batch, trust = erase(Labelled(data.frames[rows], data.objects[rows]), behind, ERASE, generator)
+        loss = place_loss(probe(soften(to_float(batch.frames), generator)), batch.objects, trust)
+        warm = min(1.0, (step + 1) / 30)
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(probe.parameters(), 1.0)
+        optimizer.step()
+        if on_step:
+            on_step(step, float(loss))
+    return probe.eval().requires_grad_(False)
+
+
+def probe_error(probe: Probe, data: Labelled, behind: Tensor, within: float = 3.0, seed: int = 0) -> dict[str, Any]:
+    """How well a probe reads real frames, by object.
+
+    share: found within so many pixels where visible; median_error in pixels; false: found where it is not, because the
+    game hides it or because it was painted over with the background.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    erased, trust = erase(data, behind, 0.3, generator)
+    errors = probe.find(data.frames).errors(data.objects)
+    present = probe.find(erased.frames).present
+    out = {}
+    for k, name in enumerate(probe.names):
+        visible = data.objects[:, k, 2] > 0
+        absent = (erased.objects[:, k, 2] == 0) & (trust[:, k] > 0)
+        out[name] = {
+            "share": mean(errors[visible, k] <= within),
+            "median_error": float(errors[visible, k].median()) if bool(visible.any()) else None,
+            "frames": int(visible.sum()),
+            "false": mean(present[absent, k]),
+            "absent_frames": int(absent.sum()),
+        }
+    return out
+
+
+def mean(hits: Tensor) -> float | None:
+    return float(hits.float().mean()) if len(hits) else None
+
+
+def fingerprint(store: EpisodeStore, names: tuple[str, ...]) -> str:
+    """What a cached probe must match: objects, training episodes and how it is trained."""
+    episodes = [(h.path.name, h.steps, h.shape) for h in store.scan("train")[0]]
+    recipe = (FORMAT, names, episodes, STEPS, BATCH, LEARNING_RATE, POOL, ERASE, BOX, TRUST, NOISE, BLUR)
+    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
+
+
+def probe_of(
+    store: EpisodeStore, names: tuple[str, ...], on_step: Callable[[int, float], None] | None = None
+) -> Probe:
+    """The probe of a store: from ``probe.safetensors`` beside its episodes, or trained on them and stored there."""
+    path, key = store.folder / "probe.safetensors", fingerprint(store, names)
+    if (known := read_probe(path, key, names)) is not None:
+        return known
+    probe = train_probe(names, labelled_frames(store.episodes("train"), POOL, seed=0), on_step=on_step)
+    info = {"fingerprint": key, "shape": json.dumps([probe.height, probe.width])}
+    try:
+        write_atomic(path, save(dict(probe.state_dict()), metadata=info))
+    except OSError as error:
+        logger.warning("the probe is not kept for the next time: %s", error)
+    return probe
+
+
+def read_probe(path: Path, key: str, names: tuple[str, ...]) -> Probe | None:
+    """The stored probe, or None when there is none or it was trained on something else."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            info = file.metadata() or {}
+            if info.get("fingerprint") != key:
+                return None
+            probe = Probe(names, *json.loads(info["shape"]))
+            load_weights(probe, {name: file.get_tensor(name) for name in file.keys()}, str(path))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        if path.exists():
+            logger.warning("trained the probe anew: %s is damaged (%s)", path, error)
+        return None
+    return probe.eval().requires_grad_(False)

@@ -1,0 +1,110 @@
+"""`reverie train`: from a store of episodes to a run folder, in as many calls as it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.data.store import EpisodeStore
+from models.diamond.config import PRESETS, DiamondConfig
+from models.files import write_atomic
+from models.training import diamond
+from models.training.loop import Loop, TrainConfig
+from models.training.options import TrainOptions
+from models.nn.precision import arithmetic, device_of
+from models.training.stop import StopFlag
+
+SHARE = {"denoiser": 0.85, "rew_end": 0.15}
+"""How a call's time box is divided when all parts are trained."""
+TASKS = {"denoiser": diamond.DenoiserTask, "rew_end": diamond.RewEndTask}
+
+
+def train_config(options: TrainOptions, part: str) -> TrainConfig:
+    """The preset's training of a part, with the options that were given."""
+    base = diamond.TRAIN[options.preset, part]
+    given = {"steps": options.steps, "batch": options.batch, "lr": options.lr}
+    return replace(base, **{key: value for key, value in given.items() if value is not None})
+
+
+def hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} threads of a {os.cpu_count()}-core {platform.machine()} CPU"
+
+
+def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> DiamondConfig:
+    """Create a run's folder, or check that an existing one is of the same kind. Returns its configuration."""
+    settings = diamond.episode_settings(store)
+    if options.preset not in PRESETS:
+        raise ValueError(f"preset: got {options.preset!r}, expected one of {sorted(PRESETS)}")
+    config = replace(PRESETS[options.preset](len(settings["actions"])), height=settings["height"], width=settings["width"])
+    run = {"format": 1, "family": options.family, "preset": options.preset, "seed": options.seed}
+    run |= {"config": config.to_dict(), "env": settings}
+    path = folder / "run.json"
+    if not path.exists():
+        write_atomic(path, json.dumps(run, indent=1))
+        return config
+    known: dict[str, Any] = json.loads(path.read_text())
+    for key, value in json.loads(json.dumps(run)).items():
+        if known.get(key) != value:
+            raise ValueError(
+                f"{path}: got a run with {key} {known.get(key)!r}, expected {value!r}; use another folder with --out"
+            )
+    return config
+
+
+def train(options: TrainOptions) -> int:
+    """Train all or one part within the time box. Returns 0, or 130 after Ctrl-C."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.max_minutes <= 0:
+        raise ValueError(f"max_minutes: got {options.max_minutes}, expected more than 0")
+    device = device_of(options.device)
+    store = EpisodeStore(options.data)
+    folder = options.out or Path("runs") / f"{options.family}-{diamond.episode_settings(store)['game']}"
+    config = open_run(folder, options, store)
+    autocast = arithmetic(options.precision, device)
+    parts = list(TASKS) if options.part == "all" else [options.part]
+    deadline = time.monotonic() + options.max_minutes * 60
+    with StopFlag() as stop:
+        for part in parts:
+            training = train_config(options, part)
+            task = TASKS[part](config, store, training.batch, options.seed, device)
+            loop = Loop(
+                task,
+                training,
+                folder / part,
+                autocast=autocast,
+                validate_every=options.validate_every,
+                checkpoint_seconds=options.checkpoint_minutes * 60,
+            )
+            if options.compile:
+                task.network.compile()
+            left = deadline - time.monotonic()
+            share = SHARE[part] / sum(SHARE[p] for p in parts[parts.index(part) :])
+            outcome = loop.run(left * share, stop)
+            record(folder, part, outcome.step, outcome.seconds, training, hardware(device), diamond.data_summary(store))
+            if outcome.interrupted:
+                print(f"stopped at step {outcome.step} of {part}; run the same command again to go on")
+                return 130
+    print(f"{folder}: trained; `reverie export {folder} assets/worlds/NAME` makes a world of it")
+    return 0
+
+
+def record(
+    folder: Path, part: str, step: int, seconds: float, config: TrainConfig, machine: str, data: dict[str, Any]
+) -> None:
+    """Keep what was done in the run's folder, for the world's provenance."""
+    path = folder / "record.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    samples = step * config.batch * config.accumulate
+    known[part] = {"steps": step, "samples": samples, "batch": config.batch, "lr": config.lr, "minutes": round(seconds / 60, 1)}
+    known["hardware"], known["data"] = machine, data
+    write_atomic(path, json.dumps(known, indent=1))

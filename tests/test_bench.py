@@ -1,0 +1,56 @@
+"""The benchmark's report (its numbers are not tested: they are the machine's)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from engine.bench import bench
+from models.types import Context, Prediction
+from models.world import Rng
+from tests.counting import CountingSettings, CountingState, CountingWorld, Loaded, starts
+
+
+@dataclass(frozen=True)
+class Precise(CountingSettings):
+    precision: str = "bf16"
+
+
+class Coarse(CountingWorld):
+    """Knows two precisions; the second is 2 levels off."""
+
+    def with_settings(self, **changes: Any) -> Coarse:
+        if changes["precision"] not in ("fp32", "bf16"):
+            raise ValueError("precision")
+        return Coarse(settings=Precise(**changes))
+
+    def step(
+        self, state: CountingState, action: torch.Tensor, rng: Rng, *, inspect: bool = False
+    ) -> tuple[CountingState, Prediction]:
+        after, seen = super().step(state, action, rng, inspect=inspect)
+        frame = seen.frame.clone()
+        frame[:, 0] += 2 * (self.settings == Precise())
+        return after, Prediction(frame, seen.reward, seen.terminated)
+
+
+def report(world: CountingWorld, contexts: Context) -> dict[str, object]:
+    return bench(Loaded(world, contexts), seconds=0.05, threads=1)  # type: ignore[arg-type]
+
+
+def test_paths_side_by_side() -> None:
+    """Paths measured on different noise would seem to differ; threads must be put back."""
+    before = torch.get_num_threads()
+    found = report(Coarse(settings=Precise()), starts())
+    assert torch.get_num_threads() == before
+    assert found["threads"] == 1
+    paths = found["paths"]
+    assert isinstance(paths, dict)
+    assert {name: path["difference"] for name, path in paths.items()} == {"eager fp32": 0, "eager bf16": 2}
+    assert all(path["steps"] > 0 and path["fps"] > 0 and path["p50_ms"] <= path["p95_ms"] for path in paths.values())
+
+
+def test_a_world_with_one_path() -> None:
+    """A world that offers no precisions must be measured all the same."""
+    assert list(report(CountingWorld(), starts())["paths"]) == ["as loaded"]  # type: ignore[call-overload]

@@ -1,0 +1,123 @@
+"""From keys to actions."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from engine.controls import Controls, Input, action_for
+from models.types import ActionSpec
+
+MOVES = ["UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT"]
+ALE = ActionSpec(("NOOP", "FIRE", *MOVES, *(f"{move}FIRE" for move in MOVES)))
+PONG = ActionSpec(("NOOP", "FIRE", "RIGHT", "LEFT", "RIGHTFIRE", "LEFTFIRE"))
+
+
+def named(spec: ActionSpec, *buttons: str) -> str:
+    return spec.names[int(action_for(spec, Input(frozenset(buttons))))]
+
+
+@pytest.mark.parametrize("name", ALE.names[1:])
+def test_every_ale_combination(name: str) -> None:
+    """A combination parsed wrongly would make a diagonal unreachable."""
+    held = [part for part in ("up", "down", "left", "right", "fire") if part.upper() in name]
+    assert named(ALE, *held) == name
+
+
+def test_longest_combination_the_world_has() -> None:
+    """Falling back to the no-op, or to FIRE, when the world lacks the full combination would drop a held direction."""
+    assert named(PONG, "up", "right", "fire") == "RIGHTFIRE"
+    assert named(PONG, "up", "right") == "RIGHT"
+    assert named(PONG, "up") == "NOOP"
+    assert named(PONG) == "NOOP"
+
+
+def test_actions_by_name() -> None:
+    """A key bound to a whole action's name must not be read as nothing; case must not matter."""
+    assert named(PONG, "LeftFire") == "LEFTFIRE"
+    assert named(ActionSpec(("wait", "Jump")), "jump") == "Jump"
+
+
+def test_components_and_mouse() -> None:
+    """A swapped bound or an unclipped mouse would send the world actions out of range."""
+    spec = ActionSpec(("w", "steer", "mouse_x", "mouse_y"), "buttons", (0, -1, -10, -5), (1, 1, 10, 5))
+    action = action_for(spec, Input(frozenset({"W", "-steer"}), (99.0, -3.0)))
+    assert action.tolist() == [[1.0, -1.0, 10.0, -3.0]]
+    assert torch.equal(spec.check(action, 1), action)
+    assert action_for(spec, Input()).tolist() == [[0.0] * 4]
+
+
+def test_tap_between_latches_counts_once() -> None:
+    """A quick tap that begins and ends between two ticks must neither be lost nor repeated."""
+    controls = Controls()
+    controls.press("fire")
+    controls.release("fire")
+    assert controls.latch().buttons == {"fire"}
+    assert controls.latch().buttons == frozenset()
+
+
+def test_latest_opposite_wins_and_the_other_returns() -> None:
+    """Pressing left while right is held must turn left, and turn back when left is let go."""
+    controls = Controls()
+    controls.press("right")
+    controls.press("left")
+    assert controls.latch().buttons == {"left"}
+    controls.press("right")  # a key repeat is not a new press
+    assert controls.latch().buttons == {"left"}
+    controls.release("left")
+    assert controls.latch().buttons == {"right"}
+    controls.press("-steer")
+    controls.press("steer")
+    assert controls.latch().buttons == {"right", "steer"}
+
+
+def test_two_keys_of_one_button() -> None:
+    """Letting go of W while the up arrow is still held must keep the button held."""
+    controls = Controls()
+    controls.press("up", "w")
+    controls.press("up", "arrow")
+    controls.release("up", "w")
+    controls.latch()
+    assert controls.latch().buttons == {"up"}
+    controls.release("up", "arrow")
+    assert controls.latch().buttons == frozenset()
+
+
+def test_mouse_sums_and_clear_forgets() -> None:
+    """Only the last mouse event counting would lose motion; a lost focus must not leave a key stuck."""
+    controls = Controls()
+    controls.move(2, 1)
+    controls.move(3, -5)
+    assert controls.latch().mouse == (5, -4)
+    assert controls.latch().mouse == (0, 0)
+    controls.press("up")
+    controls.clear()
+    assert controls.latch() == Input()
+
+
+def test_time_of_the_oldest_event() -> None:
+    """Measuring from the newest event would flatter the latency."""
+    times = iter([1.0, 2.0, 3.0])
+    controls = Controls(clock=lambda: next(times))
+    controls.press("up")
+    controls.press("fire")
+    assert controls.latch_timed()[1] == 1.0
+    assert controls.latch_timed()[1] is None
+
+
+def test_no_motion_is_lost_between_threads() -> None:
+    """An unlocked read-and-reset would drop events that arrive in between."""
+    controls, total = Controls(), 0.0
+
+    def push() -> None:
+        for _ in range(2000):
+            controls.move(1, 0)
+
+    threads = [threading.Thread(target=push) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        total += controls.latch().mouse[0]
+    assert total + controls.latch().mouse[0] == 6000
