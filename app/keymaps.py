@@ -57,7 +57,7 @@ def load_keymap(world: str, folders: Sequence[Path] | None = None) -> Keymap:
     folders = [ASSETS / "keymaps", config_folder() / "keymaps"] if folders is None else folders
     keys: dict[str, str | None] = {}
     labels: dict[str, str] = {}
-    for name in dict.fromkeys(("default", world.split("-")[0], world)):
+    for name in dict.fromkeys(("default", world.split("-", maxsplit=1)[0], world)):
         for folder in folders:
             path = folder / f"{name}.json"
             if path.is_file():

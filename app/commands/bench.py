@@ -65,8 +65,7 @@ def show(report: dict[str, Any]) -> None:
         table.add_column(title, justify="right")
     for name, path in report["paths"].items():
         table.add_row(name, *(format(path[key], form) for _, key, form in COLUMNS))
-    say(
-        f"{report['world']} on {report['device']}, {report['threads']} threads, peak {report['peak_gflops']:.0f} GFLOP/s"
-    )
+    say(f"{report['world']} on {report['device']}, {report['threads']} threads")
+    say(f"peak {report['peak_gflops']:.0f} GFLOP/s (a float32 matrix product, measured)")
     console().print(table)
     say(f"memory {report['rss_mb']:.0f} MB, of which a minute of rewind takes {report['rewind_mb']:.1f} MB")

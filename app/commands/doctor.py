@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -70,10 +69,7 @@ class Doctor:
 
 
 def python() -> Finding:
-    text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return Finding("missing", "python", text, "install Python 3.11 or newer, then make setup")
-    return Finding("ok", "python", text)
+    return Finding("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def packages() -> Iterator[Finding]:

@@ -19,7 +19,6 @@ def missing_display() -> str | None:
     servers = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in servers):
         return "neither DISPLAY nor WAYLAND_DISPLAY is set"
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     import pygame
 
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.keymaps import Keymap, load_keymap
@@ -62,17 +62,17 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
     """Start playing a loaded world."""
     session = _session(loaded, choices, real=False)
     controls = Controls()
-    real: Callable[[], Session] = lambda: _session(loaded, choices, real=True)  # noqa: E731
     spec = loaded.world.spec
-    keymap = load_keymap(spec.name)
-    runner = Runner(session, controls, real=real)
+    name = loaded.folder.path.name if loaded.folder else spec.name
+    keymap = load_keymap(name)
+    runner = Runner(session, controls, real=partial(_session, loaded, choices, real=True))
     if choices.fps is not None:
         runner.speed(choices.fps / spec.fps)
     if choices.real:
         runner.real_game(True)
     runner.start()
     size = (spec.width, spec.height)
-    return Game(spec.name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap)
+    return Game(name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap)
 
 
 def _session(loaded: LoadedWorld, choices: GameChoices, *, real: bool) -> Session:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-
-from app.desktop.game import GameChoices, open_game  # noqa: E402
-from app.desktop.playing import Playing  # noqa: E402
-from app.desktop.window import Window  # noqa: E402
-from app.settings import Settings  # noqa: E402
+from app.desktop.game import GameChoices, open_game
+from app.desktop.playing import Playing
+from app.desktop.window import Window
+from app.settings import Settings
 
 
 def play_in_window(choices: GameChoices, settings: Settings) -> Settings:

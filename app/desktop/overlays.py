@@ -51,12 +51,19 @@ def _ending(canvas: Canvas, picture: Rect, status: Status) -> None:
     canvas.veil(band, 215)
     title = "The horizon is reached" if status.truncated and not status.terminated else "The episode has ended"
     x, y = band.center
+    title = canvas.fitted(title, band.width - canvas.px(8), theme.HEAD, bold=True)
     canvas.text(title, (x, y - canvas.px(22)), theme.HEAD, bold=True, anchor="center")
     canvas.text(f"return {signed(status.total)}", (x, y + canvas.px(2)), theme.BODY, theme.MUTED, anchor="center")
-    hints = [("Enter", "next start"), ("Backspace", "rewind")]
-    width = sum(canvas.keycap_width(key) + canvas.measure(text)[0] + canvas.px(24) for key, text in hints)
-    at = x - width // 2 + canvas.px(4)
+    _hints(canvas, (x, y + canvas.px(30)), band.width, [("Enter", "next start"), ("Backspace", "rewind")])
+
+
+def _hints(canvas: Canvas, centre: tuple[int, int], room: int, hints: list[tuple[str, str]]) -> None:
+    """Keys and what they do in one line, as many of them as there is room for."""
+    widths = [canvas.keycap_width(key) + canvas.measure(text)[0] + canvas.px(24) for key, text in hints]
+    while hints and sum(widths[: len(hints)]) > room:
+        hints = hints[:-1]
+    at = centre[0] - sum(widths[: len(hints)]) // 2 + canvas.px(9)
     for key, text in hints:
-        cap = canvas.keycap(key, (at, y + canvas.px(30)))
+        cap = canvas.keycap(key, (at, centre[1]))
         label = canvas.text(text, (cap.right + canvas.px(6), cap.centery), theme.BODY, theme.MUTED, anchor="midleft")
         at = label.right + canvas.px(18)

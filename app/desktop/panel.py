@@ -160,15 +160,15 @@ def _header(canvas: Canvas, box: Rect, status: Status) -> None:
 def _score(canvas: Canvas, box: Rect, status: Status) -> None:
     line = canvas.line_height(theme.BODY)
     canvas.text("Return", (box.left, box.top), theme.SMALL, theme.MUTED)
-    canvas.text(f"frame {status.index}", (box.right, box.top), theme.SMALL, theme.FAINT, anchor="topright")
+    ending = "terminated" if status.terminated else "horizon reached" if status.truncated else ""
+    text, colour = (ending, theme.BAD) if ending else (f"frame {status.index}", theme.FAINT)
+    canvas.text(text, (box.right, box.top), theme.SMALL, colour, anchor="topright")
     number = canvas.text(signed(status.total), (box.left, box.top + line - canvas.px(2)), theme.BIG, bold=True)
     if status.reward_glow > 0:
         colour = theme.GOOD if status.last_reward > 0 else theme.BAD
         faded = theme.mix(theme.PANEL, colour, min(1.0, 1.6 * status.reward_glow))
         at = (number.right + canvas.px(10), number.centery)
         canvas.text(signed(status.last_reward), at, theme.HEAD, faded, bold=True, anchor="midleft")
-    ending = "terminated" if status.terminated else "horizon reached" if status.truncated else ""
-    canvas.text(ending, (box.right, number.centery), theme.SMALL, theme.BAD, anchor="midright")
 
 
 def _rows(canvas: Canvas, box: Rect, rows: list[Row]) -> None:
@@ -179,8 +179,8 @@ def _rows(canvas: Canvas, box: Rect, rows: list[Row]) -> None:
             break
         room = box.width - canvas.measure(label, theme.BODY)[0] - canvas.px(6)
         canvas.text(label, (box.left, middle), theme.BODY, theme.MUTED, anchor="midleft")
-        value = value if canvas.measure(value)[0] <= room else short
-        canvas.text(canvas.fitted(value, room), (box.right, middle), theme.BODY, theme.TEXT, anchor="midright")
+        text = canvas.fitted(value if canvas.measure(value)[0] <= room else short, room)
+        canvas.text(text, (box.right, middle), theme.BODY, theme.TEXT, anchor="midright")
 
 
 def _sparkline(canvas: Canvas, box: Rect, status: Status) -> None:

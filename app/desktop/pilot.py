@@ -29,6 +29,7 @@ class Pilot:
         self.runner = game.runner
         self.shown: Shown | None = None
         self._replayed = 0
+        self._changing = 0
         self._commands: dict[str, Callable[[Shown, Command], None]] = {
             "pause": lambda shown, _: self.runner.resume() if shown.paused else self.runner.pause(),
             "step": lambda shown, _: self.runner.step(),
@@ -79,11 +80,14 @@ class Pilot:
         if shown.frame.over and not shown.paused and not shown.rewinding and shown.controller == "human":
             self.runner.pause()
         if shown.controller == "replay" and shown.frame.index >= self._replayed and not shown.paused:
+            self._changing += 1
             self.runner.controller(HumanController())
             self.toasts.add("The replay is over: you play", topic="controller")
 
     def hear(self, reply: Reply) -> None:
         """Tell the player what came of a command. Raises the error that ended the runner."""
+        if reply.command in ("controller", "replay", "real_game"):
+            self._changing = max(0, self._changing - 1)
         if reply.error is not None:
             if reply.command == "runner":
                 raise reply.error
@@ -141,17 +145,19 @@ class Pilot:
 
     def _next_controller(self, shown: Shown) -> None:
         """human -> random -> the episode's actions again -> the real game -> human."""
-        if shown.real:
-            self.runner.real_game(False)
-            self.runner.controller(HumanController())
-        elif shown.controller == "human":
+        if self._changing:
+            return  # what is shown is not yet what was asked for
+        if not shown.real and shown.controller == "human":
+            self._changing = 1
             self.runner.controller(RandomController(sticky=STICKY))
             self.toasts.add("Chance plays", topic="controller")
-        elif shown.controller == "random" and shown.frame.index:
+        elif not shown.real and shown.controller == "random" and shown.frame.index:
+            self._changing = 1
             self._replay(shown)
         else:
+            self._changing = 2
+            self.runner.real_game(not shown.real)
             self.runner.controller(HumanController())
-            self.runner.real_game(True)
 
     def _replay(self, shown: Shown) -> None:
         """Watch the present episode again from its start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,7 +55,7 @@ class Status:
 
 def shown(value: float, unit: str = "", digits: int = 0) -> str:
     """A measure as text; a dash where there is none yet."""
-    return "–" if value != value else f"{value:.{digits}f}{unit}"
+    return "–" if math.isnan(value) else f"{value:.{digits}f}{unit}"
 
 
 def signed(value: float) -> str:

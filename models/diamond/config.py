@@ -160,7 +160,7 @@ def small(num_actions: int) -> DiamondConfig:
         num_actions,
         denoiser=DenoiserConfig(cond=128, channels=(64, 64, 96), depths=(2, 2, 2), attn_depths=(0, 0, 0), patch=2),
         rew_end=RewEndConfig(lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4),
-        loss=LossConfig(motion_weight=4.0),
+        loss=LossConfig(loc=0.4, scale=1.3, autoregressive_from=0.6, motion_weight=8.0),
     )
 
 

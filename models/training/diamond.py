@@ -26,8 +26,8 @@ VALIDATION_SEGMENTS = 64
 TRAIN = {
     ("paper", "denoiser"): TrainConfig(steps=407_600),
     ("paper", "rew_end"): TrainConfig(steps=407_600, clip=100.0),
-    ("small", "denoiser"): TrainConfig(steps=20_000, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
-    ("small", "rew_end"): TrainConfig(steps=2_500, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
+    ("small", "denoiser"): TrainConfig(steps=9_000, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
+    ("small", "rew_end"): TrainConfig(steps=1_500, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
     ("tiny", "denoiser"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, ema=0.9),
     ("tiny", "rew_end"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, clip=10.0, ema=0.9),
 }

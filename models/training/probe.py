@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from models.nn.pixels import to_float
 
 WIDTH = 24
-REACH = 3
-"""A place is the mean of the heat within so many pixels of its peak, so that a ghost elsewhere does not pull it."""
+REACH = 4
+"""A place is the mean of the heat within so many pixels of its peak: a ghost elsewhere does not pull it, and a fast object
+that a frame shows twice (the maximum of two screens) is between both."""
 BATCH = 256
 
 
@@ -88,10 +89,10 @@ def peaks(logits: Tensor) -> Tensor:
     return torch.stack([(heat.sum(3) * y).sum(-1), (heat.sum(2) * x).sum(-1)], dim=-1)
 
 
-def place_loss(logits: Tensor, objects: Tensor, weight: Tensor, spread: float = 0.8) -> Tensor:
-    """Cross-entropy of places and "nowhere" against a Gaussian around the label, or against "nowhere" where invisible.
+def place_loss(logits: Tensor, objects: Tensor, spread: float = 0.8) -> Tensor:
+    """Divergence of places and "nowhere" from a Gaussian around the label, or from "nowhere" where invisible: (B, K).
 
-    logits (B, K, H, W); objects (B, K, 3) of y, x, visible; weight (B, K): 0 where the label is not to be trusted.
+    logits (B, K, H, W); objects (B, K, 3) of y, x, visible.
     """
     height, width = logits.shape[2:]
     y = torch.arange(height, device=logits.device) - objects[..., 0:1].clamp(0, height - 1)
@@ -100,4 +101,4 @@ def place_loss(logits: Tensor, objects: Tensor, weight: Tensor, spread: float = 
     visible = objects[..., 2:3]
     target = torch.cat([visible * target / target.sum(-1, keepdim=True), 1 - visible], dim=-1)
     scores = torch.cat([logits.flatten(2), torch.zeros_like(visible)], dim=-1).log_softmax(-1)
-    return -((target * scores).sum(-1) * weight).sum() / weight.sum().clamp(min=1)
+    return (torch.xlogy(target, target) - target * scores).sum(-1)

@@ -26,7 +26,7 @@ from models.nn.weights import load_weights
 from models.training.probe import Probe, place_loss
 
 FORMAT = 1
-STEPS, BATCH, LEARNING_RATE = 600, 32, 4e-3
+STEPS, BATCH, LEARNING_RATE = 1000, 32, 4e-3
 POOL = 8192
 """Training frames drawn from the store."""
 ERASE, BOX, TRUST = 0.15, 8, 12
@@ -34,6 +34,8 @@ ERASE, BOX, TRUST = 0.15, 8, 12
 then ignored, in pixels of a 64-pixel frame. Without erased ones an object that is always there could never be missed."""
 NOISE, BLUR = 6.0, 0.5
 """At most so many levels of noise and so much of a 3 x 3 mean are mixed in: dreams are a little soft."""
+DRAWN, AROUND = 24, 2
+"""An object is drawn where a pixel so near its place differs from the background by more than so many levels."""
 logger = logging.getLogger(__name__)
 
 
@@ -61,6 +63,19 @@ def labelled_frames(episodes: list[EpisodeFile], count: int, seed: int) -> Label
 def background(frames: Tensor) -> Tensor:
     """What is behind the objects: the median of frames (N, 3, H, W) uint8 at every pixel, (3, H, W) uint8."""
     return frames.median(dim=0).values
+
+
+def drawn(data: Labelled, behind: Tensor) -> Labelled:
+    """The labels with those objects invisible of which nothing is drawn: memory also places what the screen hides."""
+    changed = (data.frames.int() - behind.int()).abs().amax(1) > DRAWN
+    y = torch.arange(data.frames.shape[-2])
+    x = torch.arange(data.frames.shape[-1])
+    near_y = (y - data.objects[..., 0:1]).abs() <= AROUND
+    near_x = (x - data.objects[..., 1:2]).abs() <= AROUND
+    seen = (near_y[..., :, None] & near_x[..., None, :] & changed[:, None]).flatten(2).any(-1)
+    objects = data.objects.clone()
+    objects[..., 2] *= seen
+    return Labelled(data.frames, objects)
 
 
 def erase(batch: Labelled, behind: Tensor, share: float, generator: torch.Generator) -> tuple[Labelled, Tensor]:
@@ -105,10 +120,14 @@ def train_probe(
         probe = Probe(names, *data.frames.shape[-2:])
     optimizer = torch.optim.AdamW(probe.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     behind = background(data.frames[:512])
+    data = drawn(data, behind)
+    hardness = torch.full((len(data.frames),), 5.0)
     for step in range(steps):
-        rows = torch.randint(len(data.frames), (BATCH,), generator=generator)
+        rows = torch.multinomial(hardness + hardness.mean(), BATCH, generator=generator)
         batch, trust = erase(Labelled(data.frames[rows], data.objects[rows]), behind, ERASE, generator)
-        loss = place_loss(probe(soften(to_float(batch.frames), generator)), batch.objects, trust)
+        losses = place_loss(probe(soften(to_float(batch.frames), generator)), batch.objects) * trust
+        loss = losses.sum() / trust.sum().clamp(min=1)
+        hardness[rows] = losses.detach().sum(1).clamp(max=5.0)
         warm = min(1.0, (step + 1) / 30)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
@@ -117,7 +136,7 @@ def train_probe(
         torch.nn.utils.clip_grad_norm_(probe.parameters(), 1.0)
         optimizer.step()
         if on_step:
-            on_step(step, float(loss))
+            on_step(step, float(loss.detach()))
     return probe.eval().requires_grad_(False)
 
 
