@@ -69,7 +69,7 @@ def find_world(name_or_path: str | Path) -> Path:
     if (Path(name_or_path) / MANIFEST).exists() or Path(name_or_path).is_dir():
         return Path(name_or_path)
     near = difflib.get_close_matches(str(name_or_path).lower(), named, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(named)) or 'none'}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(named)) or 'none'};"
     raise ReverieError(
         f"world: got {str(name_or_path)!r}, expected the name of a world or the path of its folder; {hint} "
         "`reverie worlds` lists them"

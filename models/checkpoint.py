@@ -121,6 +121,9 @@ def read_manifest(path: Path) -> Manifest:
         hint = "update Reverie to open it" if isinstance(values["format"], int) and values["format"] > FORMAT else "export it again"
         raise WorldError(f"{path}: got format {values['format']!r}, expected {FORMAT}; {hint}")
     top = strict_fields(Manifest, values, str(path))
+    for key in ("config", "settings", "provenance", "quality"):
+        if not isinstance(top[key], dict):
+            raise WorldError(f"{path}: {key}: got {top[key]!r}, expected an object")
     spec = strict_fields(WorldSpec, top["spec"], f"{path}: spec")
     try:
         spec["actions"] = ActionSpec(**strict_fields(ActionSpec, spec["actions"], f"{path}: spec.actions"))
@@ -158,9 +161,12 @@ def write_world_folder(
 ) -> WorldFolder:
     """Write a whole world atomically; an existing world of that path is replaced only when the new one is complete.
 
-    Weights are stored as bfloat16; extras are further files by name (README.md, preview.gif).
+    Weights are stored as bfloat16; extras are further files by name (README.md, preview.gif). Raises WorldError, and touches
+    nothing, when the path holds something else than a world.
     """
     path = Path(path)
+    if path.exists() and not (path / MANIFEST).exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorldError(f"{path}: got a file or folder that is no world, expected a world to replace or a new name")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -171,14 +177,22 @@ def write_world_folder(
         for name, content in extras.items():
             write_atomic(beside / name, content)
         os.chmod(beside, 0o755)
-        if path.exists():
-            old = beside.with_suffix(".old")
-            os.replace(path, old)
-            os.replace(beside, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(beside, path)
+        swap_folder(beside, path)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     return open_world_folder(path)
+
+
+def swap_folder(new: Path, path: Path) -> None:
+    """Put ``new`` in the place of ``path``; where that fails, what was there comes back."""
+    old = new.with_name(f"{new.name}.old")
+    if path.exists():
+        os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        if old.exists():
+            os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -30,7 +30,7 @@ from engine.errors import ReverieError
 from engine.runner import Reply, Shown
 from tests.counting import loaded
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 KEYMAP = load_keymap("default", [ASSETS / "keymaps"])
 
 

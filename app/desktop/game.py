@@ -65,7 +65,7 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
     spec = loaded.world.spec
     name = loaded.folder.path.name if loaded.folder else spec.name
     keymap = load_keymap(name)
-    runner = Runner(session, controls, real=partial(_session, loaded, choices, real=True))
+    runner = Runner(session, controls, real=partial(_session, loaded, choices, real=True), wait_at_end=True)
     if choices.fps is not None:
         runner.speed(choices.fps / spec.fps)
     if choices.real:

@@ -73,12 +73,10 @@ class Pilot:
         self.runner.call("go_to", move)
 
     def take(self, shown: Shown) -> None:
-        """A new frame has come: a person's game waits at its end; a watched replay hands over at its own."""
+        """A new frame has come: a watched replay hands over at its end."""
         before, self.shown = self.shown, shown
         if before is not None and before.frame is shown.frame:
             return
-        if shown.frame.over and not shown.paused and not shown.rewinding and shown.controller == "human":
-            self.runner.pause()
         if shown.controller == "replay" and shown.frame.index >= self._replayed and not shown.paused:
             self._changing += 1
             self.runner.controller(HumanController())

@@ -118,6 +118,8 @@ def read_header(path: Path) -> EpisodeHeader:
                 found = f"format {header.get('format')} with {sorted(names)}"
                 raise EpisodeError(f"{path}: got {found}, expected an episode of format {FORMAT}")
             frames = file.get_slice("frames").get_shape()
+            if frames[0] != int(header["steps"]) + 1:
+                raise EpisodeError(f"{path}: got {frames[0]} frames for {header['steps']} steps, expected one more")
             return EpisodeHeader(
                 path,
                 int(header["steps"]),
@@ -125,6 +127,8 @@ def read_header(path: Path) -> EpisodeHeader:
                 tuple(json.loads(header["rewards"])),
                 json.loads(header["meta"]),
             )
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+    except EpisodeError:
+        raise
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         size = os.path.getsize(path) if os.path.exists(path) else 0
         raise EpisodeError(f"{path}: got {size} bytes that are no intact episode ({error})") from error

@@ -65,12 +65,25 @@ def cat_segments(segments: Sequence[Segments]) -> Segments:
     return Segments(**{f.name: torch.cat([getattr(s, f.name) for s in segments]) for f in fields(Segments)})
 
 
+def find_events(episodes: Sequence[EpisodeFile]) -> list[list[tuple[int, int]]]:
+    """Rare events by kind, as (episode, step): negative rewards, positive rewards, terminations."""
+    kinds: list[list[tuple[int, int]]] = [[], [], []]
+    for number, episode in enumerate(episodes):
+        rewards, ends = (episode.slice(name, 0, len(episode)) for name in ("rewards", "terminated"))
+        for kind, happens in zip(kinds, (rewards < 0, rewards > 0, ends), strict=True):
+            kind.extend((number, step) for step in happens.nonzero()[:, 0].tolist())
+    return kinds
+
+
 class SegmentSampler:
     """Endless batches of segments under an explicit generator whose state can be stored.
 
     Without weights an episode is drawn in proportion to its length; with DIAMOND's, in four blocks from old to new. Then a
     step is drawn evenly inside it. ``beyond_end`` False: the segment ends at or after that step inside the episode (only left
     padding); True: it may reach beyond both ends.
+
+    events: kinds of rare events, each a list of (episode, step). ``event_share`` of a batch's rows then take as their step an
+    event, its kind drawn evenly among those that occur.
     """
 
     def __init__(
@@ -82,6 +95,8 @@ class SegmentSampler:
         seed: int,
         weights: Sequence[float] | None = None,
         beyond_end: bool = False,
+        events: Sequence[Sequence[tuple[int, int]]] = (),
+        event_share: float = 0.0,
     ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch, self.steps, self.beyond_end = batch, steps, beyond_end
@@ -93,11 +108,16 @@ class SegmentSampler:
             shares = zip(weights, sizes, strict=True)
             self.probs = np.concatenate([np.full(size, weight / size) for weight, size in shares])
             self.probs /= self.probs.sum()
+        self.events = [np.asarray(kind) for kind in events if len(kind)]
+        self.event_rows = round(batch * event_share) if self.events else 0
 
     def draw(self) -> list[SegmentId]:
         """The next batch: episodes, then steps, then offsets."""
         episodes = self.random.choice(len(self.lengths), size=self.batch, replace=True, p=self.probs)
         steps = self.random.randint(low=0, high=self.lengths[episodes])
+        for row in range(self.event_rows):
+            kind = self.events[self.random.randint(len(self.events))]
+            episodes[row], steps[row] = kind[self.random.randint(len(kind))]
         offsets = self.random.randint(0, self.steps, len(episodes))
         if self.beyond_end:
             starts = steps - offsets

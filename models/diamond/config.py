@@ -14,8 +14,8 @@ T = TypeVar("T")
 def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
     if not len(depths) == len(channels) == len(attn) > 0:
         raise ValueError(f"{name}: got depths {depths}, channels {channels}, attn_depths {attn}, expected equal lengths")
-    if p < 1:
-        raise ValueError(f"{name}.patch: got {p}, expected at least 1")
+    if min(*depths, *channels, p) < 1:
+        raise ValueError(f"{name}: got depths {depths}, channels {channels}, patch {p}, expected at least 1 of each")
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,16 @@ class DenoiserConfig:
 
     def __post_init__(self) -> None:
         check_levels("denoiser", self.depths, self.channels, self.attn_depths, self.patch)
-        if self.cond % self.context or self.cond % 2:
+        if min(self.context, self.cond) < 1 or self.cond % self.context or self.cond % 2:
             raise ValueError(f"denoiser.cond: got {self.cond}, expected an even multiple of context {self.context}")
 
 
 @dataclass(frozen=True)
 class RewEndConfig:
-    """The recurrent model of reward sign and termination."""
+    """The recurrent model of reward sign and termination.
+
+    event_share: share of training segments drawn around a reward or a termination (0 in the paper: rare ones take long).
+    """
 
     lstm_dim: int = 512
     cond: int = 128
@@ -47,6 +50,7 @@ class RewEndConfig:
     channels: tuple[int, ...] = (32, 32, 32, 32)
     attn_depths: tuple[int, ...] = (0, 0, 0, 0)
     patch: int = 1
+    event_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_levels("rew_end", self.depths, self.channels, self.attn_depths, self.patch)
@@ -159,7 +163,7 @@ def small(num_actions: int) -> DiamondConfig:
     return DiamondConfig(
         num_actions,
         denoiser=DenoiserConfig(cond=128, channels=(64, 64, 96), depths=(2, 2, 2), attn_depths=(0, 0, 0), patch=2),
-        rew_end=RewEndConfig(lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4),
+        rew_end=RewEndConfig(lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4, event_share=0.5),
         loss=LossConfig(loc=0.4, scale=1.3, autoregressive_from=0.6, motion_weight=8.0),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -47,7 +49,7 @@ class RewEndModel(nn.Module):
         super().__init__()
         self.config = config
         shrink = config.patch * 2 ** (len(config.channels) - 1)
-        features = config.channels[-1] * (height // shrink) * (width // shrink)
+        features = config.channels[-1] * math.ceil(height / shrink) * math.ceil(width / shrink)
         self.act_emb = nn.Embedding(num_actions, config.cond)
         self.encoder = Encoder(config)
         self.lstm = nn.LSTM(features, config.lstm_dim, batch_first=True)

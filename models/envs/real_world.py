@@ -52,8 +52,8 @@ def unpack(row: Tensor) -> bytes:
 class RealWorld:
     """The real game. Reward is the sign of the game's, as in a dream; every row is a game of its own.
 
-    ``initial`` starts a fresh game from the row's generator: pixels cannot tell an emulator where it is. ``from_emulator``
-    gives the state of a game that is already running.
+    ``initial`` starts a fresh game from the row's generator: pixels cannot tell an emulator where it is. ``state_of``
+    gives the state of the game as it stands.
     """
 
     def __init__(self, game: str, size: int = 64, context: int = 4) -> None:

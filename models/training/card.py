@@ -16,8 +16,8 @@ def card(manifest: Manifest) -> str:
 
 LICENCE = """## Licence
 
-MIT, as Reverie itself. The frames it was trained on were rendered by an emulator from the original game, which belongs to
-its owner."""
+MIT, as Reverie itself. The frames it was trained on were rendered by an emulator from the original game, which belongs
+to its owner."""
 
 
 def title(name: str) -> str:

@@ -46,7 +46,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str,
                 raise ValueError(f"{path}: got checkpoint format {header.get('format')}, expected {FORMAT}")
             parts: dict[str, dict[str, Tensor]] = {}
             for key in file.keys():
-                part, name = key.split("/", 1)
+                part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
             return parts, json.loads(header["info"])
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:

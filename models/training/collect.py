@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
+import threading
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -27,16 +31,18 @@ from models.training.stop import StopFlag
 
 logger = logging.getLogger(__name__)
 MIN_STEPS = 8
-"""An episode cut short by a stop is kept when it has at least this many steps."""
+"""An episode is cut short by a stop when it has at least this many steps."""
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What the workers share: the next episode's number, the steps played so far, and the call to stop."""
+    """What the workers share: the next episode's number, the steps played, the call to stop, and what went wrong."""
 
     number: Synchronized[int]
     steps: Synchronized[int]
     stop: Event
+    errors: SimpleQueue[str]
 
 
 def settings_of(options: CollectOptions) -> dict[str, Any]:
@@ -54,8 +60,8 @@ def settings_of(options: CollectOptions) -> dict[str, Any]:
     }
 
 
-def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared) -> Episode | None:
-    """One episode, cut (truncated) where a stop is called for; None if it was too short then."""
+def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared) -> Episode:
+    """One episode, cut (truncated) where a stop is called for."""
     objects = OBJECTS.get(env.game)
     size = int(meta["size"])
     batch = EnvBatch([env])
@@ -71,11 +77,9 @@ def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: d
         rewards.append(after.rewards)
         with shared.steps.get_lock():
             shared.steps.value += 1
-        if shared.stop.is_set() and not terminated:
+        if shared.stop.is_set() and not terminated and len(actions) >= MIN_STEPS:
             truncated = True
     places.append(objects.places(env.ram(), size) if objects else np.zeros((0, 3), np.float32))
-    if len(actions) < MIN_STEPS:
-        return None
     ends = torch.zeros(2, len(actions), dtype=torch.bool)
     ends[0, -1], ends[1, -1] = terminated, truncated
     return Episode(
@@ -90,10 +94,38 @@ def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: d
 
 
 def work(options: CollectOptions, folder: Path, shared: Shared) -> None:
-    """One worker: play and store episodes until told to stop. Signals are the parent's matter."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """One worker: play and store episodes until told to stop, or until the parent is gone."""
     torch.set_num_threads(1)
+    threading.Thread(target=stop_with_parent, args=(shared.stop,), daemon=True).start()
+    try:
+        fill(options, folder, shared)
+    except (OSError, ValueError) as error:
+        shared.errors.put(str(error))
+        sys.exit(1)
+
+
+def stop_with_parent(stop: Event) -> None:
+    """A parent that was killed cannot call for a stop: without this its workers would play on for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    stop.set()
+
+
+def start_deaf(workers: list[SpawnProcess]) -> None:
+    """Start workers with SIGINT and SIGTERM blocked from their first moment on: signals are the parent's matter."""
+    posix = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if posix else set()
+    try:
+        for worker in workers:
+            worker.start()
+    finally:
+        if posix:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def fill(options: CollectOptions, folder: Path, shared: Shared) -> None:
+    """Play and store episodes until told to stop."""
     env, store, settings = make_env(options.game, options.size), EpisodeStore(folder), settings_of(options)
     while not shared.stop.is_set():
         with shared.number.get_lock():
@@ -105,9 +137,7 @@ def work(options: CollectOptions, folder: Path, shared: Shared) -> None:
         player = Player(kind, env.game, env.action_names, random)
         names = list(OBJECTS[env.game].names) if env.game in OBJECTS else []
         meta = {**settings, "seed": seed, "policy": kind, "actions": list(env.action_names), "objects": names}
-        episode = play_episode(env, player, seed, meta, shared)
-        if episode is not None:
-            store.add(number, episode)
+        store.add(number, play_episode(env, player, seed, meta, shared))
 
 
 def check_store(store: EpisodeStore, options: CollectOptions) -> int:
@@ -129,21 +159,21 @@ def collect(options: CollectOptions) -> int:
     """Fill the store up to ``options.steps``. Returns the exit code: 0, or 130 after Ctrl-C."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    if options.steps < 1 or options.workers < 1:
-        raise ValueError(f"collect: got {options.steps} steps, {options.workers} workers, expected at least 1 of each")
+    if min(options.steps, options.workers, options.size) < 1:
+        raise ValueError(f"collect: got {options}, expected at least 1 step, 1 worker and frames of 1 pixel")
     game = settings_of(options)["game"]
     folder = options.out or Path("data") / game
     store = EpisodeStore(folder)
     before = check_store(store, options)
     check_policy(options.policy, game)
     context = multiprocessing.get_context("spawn")
-    shared = Shared(context.Value("q", max(store.numbers(), default=-1) + 1), context.Value("q", 0), context.Event())
+    first = max(store.numbers(), default=-1) + 1
+    shared = Shared(context.Value("q", first), context.Value("q", 0), context.Event(), context.SimpleQueue())
     workers = [context.Process(target=work, args=(options, folder, shared)) for _ in range(options.workers)]
     columns = (TextColumn("collect {task.fields[game]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     with StopFlag() as stop, Progress(*columns, TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=options.steps, completed=before, game=game, rate="")
-        for worker in workers if before < options.steps else []:
-            worker.start()
+        start_deaf(workers if before < options.steps else [])
         while before + shared.steps.value < options.steps and not stop.is_set():
             if any(worker.exitcode not in (None, 0) for worker in workers):
                 break
@@ -155,20 +185,22 @@ def collect(options: CollectOptions) -> int:
             if worker.pid is not None:
                 worker.join()
     store.write_index()
-    failed = [worker.exitcode for worker in workers if worker.exitcode not in (None, 0)]
-    return report(store, failed, interrupted=stop.is_set())
+    errors = [f"a worker stopped with exit code {w.exitcode}" for w in workers if w.exitcode not in (None, 0)]
+    if errors and not shared.errors.empty():
+        errors = [shared.errors.get()]
+    return report(store, errors, interrupted=stop.is_set())
 
 
-def report(store: EpisodeStore, failed: list[int | None], interrupted: bool) -> int:
-    """Say what the store holds now and return the exit code."""
+def report(store: EpisodeStore, errors: list[str], interrupted: bool) -> int:
+    """Say what the store holds now and return the exit code. Raises ChildProcessError where a worker failed."""
     from rich import print as say
 
     for split in ("train", "heldout"):
         counts = store.summary(split)
         damaged = f", [red]{len(counts.damaged)} damaged[/red]" if counts.damaged else ""
         say(f"{store.folder}/{split}: {counts.episodes} episodes, {counts.steps} steps{damaged}, rewards -/0/+ {counts.rewards}")
-    if failed:
-        raise RuntimeError(f"collect: a worker stopped with exit code {failed[0]}; what was stored before is intact")
+    if errors:
+        raise ChildProcessError(f"collect: {errors[0]}; what was stored before is intact")
     if interrupted:
         say("stopped; run the same command again to go on")
     return 130 if interrupted else 0

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.data.segments import SegmentId, SegmentSampler, Segments, cat_segments, read_segment
+from models.data.segments import SegmentId, SegmentSampler, Segments, cat_segments, find_events, read_segment
 from models.data.store import EpisodeStore
 from models.diamond.config import DiamondConfig
 from models.diamond.denoiser import Denoiser
@@ -38,11 +38,27 @@ class SegmentTask:
     """What both tasks share: seeded segments from the training split, fixed ones from the held-out split."""
 
     def __init__(
-        self, store: EpisodeStore, batch: int, steps: int, seed: int, beyond_end: bool, device: torch.device
+        self,
+        store: EpisodeStore,
+        batch: int,
+        steps: int,
+        seed: int,
+        device: torch.device,
+        *,
+        beyond_end: bool = False,
+        event_share: float = 0.0,
     ) -> None:
         self.device = device
         self.episodes = store.episodes("train")
-        self.sampler = SegmentSampler([len(e) for e in self.episodes], batch, steps, seed=seed, beyond_end=beyond_end)
+        self.sampler = SegmentSampler(
+            [len(e) for e in self.episodes],
+            batch,
+            steps,
+            seed=seed,
+            beyond_end=beyond_end,
+            events=find_events(self.episodes) if event_share else (),
+            event_share=event_share,
+        )
         self.generator = torch.Generator().manual_seed(seed + 1)
         heldout = store.episodes("heldout")
         self.heldout = self.fixed_segments(heldout, steps, beyond_end)
@@ -75,7 +91,7 @@ class DenoiserTask(SegmentTask):
         self.config = config
         self.predicted = 1 + config.loss.autoregressive_steps
         steps = config.denoiser.context + self.predicted
-        super().__init__(store, batch, steps, seed, False, device)
+        super().__init__(store, batch, steps, seed, device)
         with seeded(seed):
             model = Denoiser(config.denoiser, config.num_actions)
         self.model: Denoiser = model.to(device, memory_format=torch.channels_last)
@@ -115,7 +131,8 @@ class RewEndTask(SegmentTask):
     name = "rew_end"
 
     def __init__(self, config: DiamondConfig, store: EpisodeStore, batch: int, seed: int, device: torch.device) -> None:
-        super().__init__(store, batch, REW_END_STEPS, seed, True, device)
+        share = config.rew_end.event_share
+        super().__init__(store, batch, REW_END_STEPS, seed, device, beyond_end=True, event_share=share)
         with seeded(seed):
             model = RewEndModel(config.rew_end, config.num_actions, config.height, config.width)
         self.model: RewEndModel = model.to(device, memory_format=torch.channels_last)

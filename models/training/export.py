@@ -33,11 +33,15 @@ GAME_SETTINGS = DiamondSettings(sample_events=False)
 """Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game."""
 
 
-def read_run(folder: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """run.json or record.json of a training run. Raises ValueError when it is missing or damaged."""
     try:
-        return json.loads((folder / "run.json").read_text())
+        return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: got no training run ({error}), expected a folder made by `reverie train`") from error
+        raise ValueError(
+            f"{path.parent}: got no finished call of a training run ({error}), expected a folder made by `reverie train`; "
+            "a run that was killed is mended by running the same command again"
+        ) from error
 
 
 def averaged_weights(folder: Path, config: DiamondConfig) -> tuple[Denoiser, RewEndModel]:
@@ -100,7 +104,7 @@ def export(options: ExportOptions) -> int:
 
 
 def export_world(options: ExportOptions) -> WorldFolder:
-    run, record = read_run(options.run_folder), json.loads((options.run_folder / "record.json").read_text())
+    run, record = read_json(options.run_folder / "run.json"), read_json(options.run_folder / "record.json")
     config = DiamondConfig.from_dict(run["config"])
     denoiser, rew_end = averaged_weights(options.run_folder, config)
     env = run["env"]

@@ -19,6 +19,10 @@ from models.training.optim import adamw, lr_factor
 from models.training.stop import StopFlag
 
 
+class DivergedError(ValueError):
+    """A loss or gradient that is not finite."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """What an optimiser does to a model. Gradients of accumulated micro-batches are summed, as DIAMOND does."""
@@ -100,7 +104,7 @@ class Loop:
         return self.folder / "checkpoint.safetensors"
 
     def update(self) -> dict[str, float]:
-        """One optimiser step. Raises FloatingPointError when the loss is not finite; the checkpoint before stays."""
+        """One optimiser step. Raises DivergedError, before the weights change, when loss or gradient is not finite."""
         progress = self.step / self.config.steps
         factor = lr_factor(progress, self.step, self.config.warmup, self.config.schedule)
         for group in self.optimizer.param_groups:
@@ -109,18 +113,22 @@ class Loop:
             batch = self.task.batch()
             with self.autocast():
                 loss, scalars = self.task.loss(batch, progress)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"{self.task.name}: got loss {loss.item()} at step {self.step}, expected a finite one; "
-                    "run again with a lower --lr: it goes on from the last checkpoint"
-                )
+            self.check_finite("loss", loss)
             loss.backward()
         norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.config.clip)
+        self.check_finite("gradient norm", norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(self.task.model)
         self.step += 1
         return {**scalars, "grad_norm": float(norm), "lr": self.config.lr * factor}
+
+    def check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value):
+            raise DivergedError(
+                f"{self.task.name}: got {what} {value.item()} at step {self.step}, expected a finite one; "
+                "run again with a lower --lr: it goes on from the last checkpoint"
+            )
 
     def save(self) -> None:
         tensors, info = self.task.state()
@@ -139,7 +147,7 @@ class Loop:
         load_weights(self.task.model, parts["model"], str(self.path))
         load_weights(self.ema.model, parts["ema"], str(self.path))
         load_optimizer(self.optimizer, parts.get("optimizer", {}))
-        self.task.restore(parts["task"], info["task"])
+        self.task.restore(parts.get("task", {}), info["task"])
         self.step, self.seconds, self.ema.updates = info["step"], info["seconds"], info["ema_updates"]
 
     def run(self, max_seconds: float, stop: StopFlag) -> Outcome:
@@ -164,8 +172,8 @@ class Loop:
                 if time.monotonic() - saved > self.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
-            self.validate(writer, progress)
             self.save()
+            self.validate(writer, progress)
         writer.close()
         return Outcome(self.step, self.seconds, self.step >= self.config.steps, stop.is_set())
 

@@ -12,8 +12,8 @@ from models.nn.pixels import to_float
 
 WIDTH = 24
 REACH = 4
-"""A place is the mean of the heat within so many pixels of its peak: a ghost elsewhere does not pull it, and a fast object
-that a frame shows twice (the maximum of two screens) is between both."""
+"""A place is the mean of the heat within so many pixels of its peak: a ghost elsewhere does not pull it, and a fast
+object that a frame shows twice (the maximum of two screens) is between both."""
 BATCH = 256
 
 
@@ -25,7 +25,7 @@ class Sightings:
     present: Tensor
 
     def errors(self, objects: Tensor) -> Tensor:
-        """Distance in pixels to labels (..., K, 3) of y, x, visible: (..., K) float32, infinite where none was found."""
+        """Pixels from labels (..., K, 3) of y, x, visible: (..., K) float32, infinite where none was found."""
         distance = (self.places - objects[..., :2]).norm(dim=-1)
         return torch.where(self.present, distance, torch.inf)
 
@@ -33,8 +33,9 @@ class Sightings:
 class Probe(nn.Module):
     """A map of logits an object over the frame's pixels, beside one fixed logit of 0 for "nowhere".
 
-    Their softmax is the probability of every place, so that the object is there where logsumexp(map) > 0. Half the
-    frame's resolution inside; the pixels' coordinates are an input, since an object may have a side of its own.
+    Their softmax is the probability of every place, so that logsumexp(map) is the logit of being there at all; an
+    object is found where it is above that object's ``bar``. Half the frame's resolution inside; the pixels' coordinates
+    are an input, since an object may have a side of its own.
     """
 
     def __init__(self, names: tuple[str, ...], height: int, width: int) -> None:
@@ -52,6 +53,8 @@ class Probe(nn.Module):
             nn.Conv2d(WIDTH, 4 * len(names), 3, padding=1),
             nn.PixelShuffle(2),
         )
+        self.bar: Tensor
+        self.register_buffer("bar", torch.zeros(len(names)))
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, 3, H, W) float in [-1, 1] to logits (B, K, H, W)."""
@@ -62,17 +65,23 @@ class Probe(nn.Module):
         return logits - 8.0
 
     @torch.no_grad()
+    def read(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (N, 3, H, W) uint8 to places (N, K, 2) and logits of presence (N, K)."""
+        if frames.dtype != torch.uint8 or tuple(frames.shape[1:]) != (3, self.height, self.width):
+            got = f"{tuple(frames.shape)} {frames.dtype}"
+            raise ValueError(f"probe: got frames {got}, expected (N, 3, {self.height}, {self.width}) torch.uint8")
+        places, presence = [], []
+        for part in frames.split(BATCH):
+            logits = self(to_float(part))
+            places.append(peaks(logits))
+            presence.append(logits.flatten(2).logsumexp(-1))
+        return torch.cat(places), torch.cat(presence)
+
     def find(self, frames: Tensor) -> Sightings:
         """Read frames (..., 3, H, W) uint8."""
-        if frames.dtype != torch.uint8 or tuple(frames.shape[-3:]) != (3, self.height, self.width):
-            got = f"{tuple(frames.shape)} {frames.dtype}"
-            raise ValueError(f"probe: got frames {got}, expected (..., 3, {self.height}, {self.width}) torch.uint8")
-        lead, flat = frames.shape[:-3], frames.flatten(0, -4) if frames.ndim > 4 else frames.reshape(-1, *frames.shape[-3:])
-        logits = [self(to_float(part)) for part in flat.split(BATCH)]
-        found = [(peaks(part), part.flatten(2).logsumexp(-1) > 0) for part in logits]
-        k = len(self.names)
-        places = torch.cat([p for p, _ in found]).reshape(*lead, k, 2)
-        return Sightings(places, torch.cat([p for _, p in found]).reshape(*lead, k))
+        places, presence = self.read(frames.reshape(-1, *frames.shape[-3:]))
+        shape = (*frames.shape[:-3], len(self.names))
+        return Sightings(places.reshape(*shape, 2), (presence > self.bar).reshape(shape))
 
 
 def peaks(logits: Tensor) -> Tensor:

@@ -21,19 +21,21 @@ from torch import Tensor
 from models.data.episode import EpisodeFile
 from models.data.store import EpisodeStore
 from models.files import write_atomic
-from models.nn.pixels import to_bytes, to_float
+from models.nn.pixels import to_float
 from models.nn.weights import load_weights
 from models.training.probe import Probe, place_loss
 
 FORMAT = 1
 STEPS, BATCH, LEARNING_RATE = 1000, 32, 4e-3
-POOL = 8192
-"""Training frames drawn from the store."""
+POOL, CALIBRATION = 8192, 4096
+"""Training frames drawn from the store, and how many of them set the bars of presence."""
 ERASE, BOX, TRUST = 0.15, 8, 12
 """Share of objects painted over with the background, half the side of the box, and how near a neighbour's label is
-then ignored, in pixels of a 64-pixel frame. Without erased ones an object that is always there could never be missed."""
+then ignored, in pixels of a 64-pixel frame. Without erased ones an object that is always there could not be missed."""
 NOISE, BLUR = 6.0, 0.5
 """At most so many levels of noise and so much of a 3 x 3 mean are mixed in: dreams are a little soft."""
+JUNK = 2
+"""Pictures of noise in a batch, without any object, so that a broken dream shows none."""
 DRAWN, AROUND = 24, 2
 """An object is drawn where a pixel so near its place differs from the background by more than so many levels."""
 logger = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ def labelled_frames(episodes: list[EpisodeFile], count: int, seed: int) -> Label
         for t in sorted(random.integers(0, len(episode) + 1, share).tolist()):
             frames.append(episode.slice("frames", t, t + 1))
             objects.append(episode.slice("objects", t, t + 1))
-    return Labelled(torch.cat(frames), torch.cat(objects))
+    order = torch.from_numpy(random.permutation(count))
+    return Labelled(torch.cat(frames)[order], torch.cat(objects)[order])
 
 
 def background(frames: Tensor) -> Tensor:
@@ -81,8 +84,8 @@ def drawn(data: Labelled, behind: Tensor) -> Labelled:
 def erase(batch: Labelled, behind: Tensor, share: float, generator: torch.Generator) -> tuple[Labelled, Tensor]:
     """Paint some visible objects over with the background.
 
-    Returns the batch with those objects invisible, and the trust in every label, (N, K) float32: 0 for objects so near an
-    erased one that they may have lost a part.
+    Returns the batch with those objects invisible, and the trust in every label, (N, K) float32: 0 for objects so near
+    an erased one that they may have lost a part.
     """
     objects, scale = batch.objects, batch.frames.shape[-1] / 64
     gone = (torch.rand(objects.shape[:2], generator=generator) < share) & (objects[..., 2] > 0)
@@ -110,8 +113,21 @@ def soften(frames: Tensor, generator: torch.Generator) -> Tensor:
     return frames + blur * (mean - frames) + noise * torch.randn(frames.shape, generator=generator)
 
 
+def junk(rows: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Pictures (rows, 3, H, W) in [-1, 1] with no object in them: noise of a random contrast, coarse or fine."""
+    coarse = 2 ** int(torch.randint(2, 7, (1,), generator=generator))
+    contrast = torch.rand(rows, 1, 1, 1, generator=generator)
+    noise = torch.randn(rows, 3, coarse, coarse, generator=generator) * contrast
+    flat = 2 * torch.rand(rows, 3, 1, 1, generator=generator) - 1
+    return (flat + F.interpolate(noise, size=shape, mode="bilinear")).clamp(-1, 1)
+
+
 def train_probe(
-    names: tuple[str, ...], data: Labelled, steps: int = STEPS, seed: int = 0, on_step: Callable[[int, float], None] | None = None
+    names: tuple[str, ...],
+    data: Labelled,
+    steps: int = STEPS,
+    seed: int = 0,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Probe:
     """A probe trained on labelled frames; the same seed gives the same probe. ``on_step`` hears of step and loss."""
     generator = torch.Generator().manual_seed(seed)
@@ -125,19 +141,40 @@ def train_probe(
     for step in range(steps):
         rows = torch.multinomial(hardness + hardness.mean(), BATCH, generator=generator)
         batch, trust = erase(Labelled(data.frames[rows], data.objects[rows]), behind, ERASE, generator)
-        losses = place_loss(probe(soften(to_float(batch.frames), generator)), batch.objects) * trust
+        frames = soften(to_float(batch.frames), generator)
+        frames[:JUNK], trust[:JUNK] = junk(JUNK, frames.shape[-2:], generator), 1.0
+        batch.objects[:JUNK, :, 2] = 0.0
+        losses = place_loss(probe(frames), batch.objects) * trust
         loss = losses.sum() / trust.sum().clamp(min=1)
-        hardness[rows] = losses.detach().sum(1).clamp(max=5.0)
+        hardness[rows[JUNK:]] = losses.detach()[JUNK:].sum(1).clamp(max=5.0)
         warm = min(1.0, (step + 1) / 30)
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(probe.parameters(), 1.0)
         optimizer.step()
-        if on_step:
-            on_step(step, float(loss.detach()))
-    return probe.eval().requires_grad_(False)
+        on_step(step, float(loss.detach()))
+    probe.eval().requires_grad_(False)
+    sample = Labelled(data.frames[:CALIBRATION], data.objects[:CALIBRATION])
+    probe.bar.copy_(presence_bars(probe, *erase(sample, behind, 0.3, generator)))
+    return probe
+
+
+def presence_bars(probe: Probe, data: Labelled, trust: Tensor) -> Tensor:
+    """The logits (K,) above which objects count as found: misses and false finds are as rare as each other."""
+    bars, presence = [], probe.read(data.frames)[1]
+    for k in range(len(probe.names)):
+        there = presence[(data.objects[:, k, 2] > 0) & (trust[:, k] > 0), k]
+        gone = presence[(data.objects[:, k, 2] == 0) & (trust[:, k] > 0), k]
+        choices = torch.linspace(-6, 6, 121)
+        if len(there) == 0 or len(gone) == 0:
+            bars.append(0.0)
+            continue
+        missed = (there <= choices[:, None]).float().mean(1)
+        false = (gone > choices[:, None]).float().mean(1)
+        bars.append(float(choices[torch.maximum(missed, false).argmin()]))
+    return torch.tensor(bars)
 
 
 def probe_error(probe: Probe, data: Labelled, behind: Tensor, within: float = 3.0, seed: int = 0) -> dict[str, Any]:
@@ -171,12 +208,27 @@ def mean(hits: Tensor) -> float | None:
 def fingerprint(store: EpisodeStore, names: tuple[str, ...]) -> str:
     """What a cached probe must match: objects, training episodes and how it is trained."""
     episodes = [(h.path.name, h.steps, h.shape) for h in store.scan("train")[0]]
-    recipe = (FORMAT, names, episodes, STEPS, BATCH, LEARNING_RATE, POOL, ERASE, BOX, TRUST, NOISE, BLUR)
+    recipe = (
+        FORMAT,
+        names,
+        episodes,
+        STEPS,
+        BATCH,
+        LEARNING_RATE,
+        POOL,
+        CALIBRATION,
+        ERASE,
+        BOX,
+        TRUST,
+        JUNK,
+        NOISE,
+        BLUR,
+    )
     return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
 
 
 def probe_of(
-    store: EpisodeStore, names: tuple[str, ...], on_step: Callable[[int, float], None] | None = None
+    store: EpisodeStore, names: tuple[str, ...], on_step: Callable[[int, float], None] = lambda step, loss: None
 ) -> Probe:
     """The probe of a store: from ``probe.safetensors`` beside its episodes, or trained on them and stored there."""
     path, key = store.folder / "probe.safetensors", fingerprint(store, names)
@@ -199,7 +251,7 @@ def read_probe(path: Path, key: str, names: tuple[str, ...]) -> Probe | None:
             if info.get("fingerprint") != key:
                 return None
             probe = Probe(names, *json.loads(info["shape"]))
-            load_weights(probe, {name: file.get_tensor(name) for name in file.keys()}, str(path))
+            load_weights(probe, {name: file.get_tensor(name) for name in set(file.keys())}, str(path))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         if path.exists():
             logger.warning("trained the probe anew: %s is damaged (%s)", path, error)

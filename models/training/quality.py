@@ -66,27 +66,24 @@ def action_rows(part: dict[str, Any]) -> list[Row]:
 
 def object_rows(part: dict[str, Any]) -> list[Row]:
     rows = []
+    said = f"over {part['steps']} open-loop steps; to compare: what the probe reads off the real frames"
     for name, found in part["by_object"].items():
-        median = "-" if found["median_error"] is None else f"{found['median_error']:.2f}"
+        median = "none found" if found["median_error"] is None else f"median error {found['median_error']:.2f} pixels"
+        within = f"{name} within {part['within_pixels']:g} pixels"
         rows.append(
             Row(
-                f"{name} within {part['within_pixels']} pixels",
+                within,
                 percent(found["share"]) + span(found["interval"], "%"),
                 f"real frames {percent(found['probe_share'])}",
-                f"over {part['steps']} open-loop steps, {found['frames']} frames, median error {median} pixels; "
-                "beside it what the probe reads from the real frames",
+                f"{said}; {found['frames']} frames, {median}",
             )
         )
+        said = "the same"
         if "share_in_sight" in found:
-            rows.append(
-                Row(
-                    f"{name}, in sight since the start",
-                    percent(found["share_in_sight"]),
-                    "",
-                    f"the same without frames after a disappearance, {found['frames_in_sight']} frames: "
-                    "where it comes back need not be foreseeable",
-                )
+            meaning = (
+                f"the same until it first goes out of sight, {found['frames_in_sight']} frames: where it comes back "
             )
+            rows.append(Row(f"{within}, in sight", percent(found["share_in_sight"]), "", meaning + "may be open"))
     return rows
 
 
@@ -115,42 +112,51 @@ def one_step_rows(part: dict[str, Any]) -> list[Row]:
 
 
 def drift_rows(part: dict[str, Any]) -> list[Row]:
+    said = f"dreamed on from {part['segments']} held-out starts under the real actions; moving: where reality differs from "
+    meanings = [said + "the start"] + ["the same"] * len(part["steps"])
     return [
         Row(
-            f"PSNR after {step} steps",
-            f"{decibels(at['psnr'])} (moving {decibels(at['moving_psnr'])})",
-            f"copy-first {decibels(at['copy_psnr'])} (moving {decibels(at['copy_moving_psnr'])})",
-            f"dreamed on from {part['segments']} held-out starts under the real actions; "
-            "moving: pixels that differ from the start",
+            f"PSNR after {step} step{'s' if step != '1' else ''}",
+            f"{decibels(at['psnr'])}, moving {decibels(at['moving_psnr'])}",
+            f"copy-start {decibels(at['copy_psnr'])}, moving {decibels(at['copy_moving_psnr'])}",
+            meaning,
         )
-        for step, at in part["steps"].items()
+        for (step, at), meaning in zip(part["steps"].items(), meanings, strict=False)
     ]
 
 
 def event_rows(part: dict[str, Any]) -> list[Row]:
     rows = []
+    said = f"foreseen in the very step, from real frames; weighted to stand for {part['population']} held-out steps; "
     for name, found in part["kinds"].items():
         f1 = "-" if found["f1"] is None else f"{found['f1']:.3f}"
         value = f"F1 {f1}, precision {percent(found['precision'])}, recall {percent(found['recall'])}"
-        meaning = (
-            f"one step from real frames, {found['positives']} events among {part['population']} held-out steps; "
-            "precision is estimated for all of them"
-        )
-        rows.append(Row(name, value, f"every {found['base_rate_steps']} steps", meaning))
+        rate = f"one in {found['every_steps']} steps" if found["every_steps"] else "never in reality"
+        rows.append(Row(name, value, rate, f"{said}{found['positives']} events"))
+        said = "the same; "
     return rows
 
 
 def free_dream_rows(part: dict[str, Any]) -> list[Row]:
     rows = []
+    said = f"share of frames with it of {part['dreams']} dreams of {part['steps']} steps with {part['player']}; "
     for name, found in part["by_object"].items():
-        gap, real_gap = found["longest_gap"], found["real_longest_gap"]
         rows.append(
             Row(
-                f"{name} to be seen in free dreams",
-                f"{percent(found['share'])}, longest gap {gap} steps",
-                f"real game {percent(found['real_share'])}, longest gap {real_gap}",
-                f"share of frames of {part['dreams']} dreams of {part['steps']} steps with {part['player']}; gone for "
-                f"longer than ever in the real game in {found['vanished']} of {part['dreams']}",
+                f"{name} seen in free dreams",
+                f"{percent(found['share'])}, longest gap {found['longest_gap']} steps",
+                f"real game {percent(found['real_share'])}, longest gap {found['real_longest_gap']}",
+                f"{said}gone for longer than ever in the real game in {found['vanished']} dreams",
             )
         )
+        said = "the same; "
+    dream, real = part["points"]["dream"], part["points"]["real"]
+    rows.append(
+        Row(
+            "rewards in free dreams",
+            f"{dream['won']} of +1, {dream['lost']} of -1",
+            f"real game {real['won']} of +1, {real['lost']} of -1",
+            "in the same dreams and games altogether",
+        )
+    )
     return rows

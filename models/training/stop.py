@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 
 class StopFlag:
-    """Inside the ``with`` the first SIGINT or SIGTERM only sets the flag; a second SIGINT interrupts at once."""
+    """Inside the ``with`` the first SIGINT or SIGTERM only sets the flag; a second SIGINT interrupts at once.
+
+    A plain flag: setting a threading.Event from a handler can deadlock with the wait that it interrupts.
+    """
 
     def __init__(self) -> None:
-        self.event = threading.Event()
+        self.stopped = False
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> StopFlag:
@@ -26,12 +30,14 @@ class StopFlag:
             signal.signal(number, handler)
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.event.is_set() and number == signal.SIGINT:
+        if self.stopped and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.event.set()
+        self.stopped = True
 
     def is_set(self) -> bool:
-        return self.event.is_set()
+        return self.stopped
 
     def wait(self, seconds: float) -> bool:
-        return self.event.wait(seconds)
+        """Sleep for so long, then say whether to stop."""
+        time.sleep(seconds)
+        return self.stopped

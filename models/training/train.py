@@ -51,7 +51,10 @@ def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> Diamon
     if not path.exists():
         write_atomic(path, json.dumps(run, indent=1))
         return config
-    known: dict[str, Any] = json.loads(path.read_text())
+    try:
+        known: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: got text that is no JSON ({error}), expected a run; use another folder") from error
     for key, value in json.loads(json.dumps(run)).items():
         if known.get(key) != value:
             raise ValueError(
