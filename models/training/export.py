@@ -27,7 +27,7 @@ from models.types import ActionSpec, Context, WorldSpec
 from models.world import Rng
 
 START_FRAMES = 8
-PREVIEW_STEPS = 90
+PREVIEW_STEPS = 75
 EMULATOR_HZ = 60
 GAME_SETTINGS = DiamondSettings(sample_events=False)
 """Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game."""
@@ -77,7 +77,7 @@ def choose_starts(episodes: list[EpisodeFile], count: int, frames: int, seed: in
     return Context(torch.stack([f for f, _ in rows]), torch.stack([a for _, a in rows]))
 
 
-def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, scale: int = 3) -> bytes:
+def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, scale: int = 2) -> bytes:
     """A GIF of the world dreaming under sticky random actions, four starts side by side."""
     from PIL import Image
 
