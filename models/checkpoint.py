@@ -1,9 +1,9 @@
 """A world on disk: a folder of world.json and safetensors files, written atomically, read strictly.
 
-    world.json           format, family and its config, settings, spec, provenance, quality
-    model.safetensors    weights (float32, bfloat16 or float16)
-    starts.safetensors   real contexts to start from: frames (N, L, 3, H, W) uint8, actions (N, L - 1)
-    README.md, preview.gif
+world.json           format, family and its config, settings, spec, provenance, quality
+model.safetensors    weights (float32, bfloat16 or float16)
+starts.safetensors   real contexts to start from: frames (N, L, 3, H, W) uint8, actions (N, L - 1)
+README.md, preview.gif
 """
 
 from __future__ import annotations
@@ -88,10 +88,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file. Raises WorldError when it is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         found = f"{path.stat().st_size} bytes that are no safetensors file" if path.exists() else "no such file"
-        raise WorldError(f"{path}: got {found} ({error}), expected an intact file; restore or export it again") from error
+        raise WorldError(
+            f"{path}: got {found} ({error}), expected an intact file; restore or export it again"
+        ) from error
 
 
 def strict_fields(cls: type, values: Any, where: str) -> dict[str, Any]:
@@ -118,7 +120,11 @@ def read_manifest(path: Path) -> Manifest:
     if not isinstance(values, dict) or "format" not in values:
         raise WorldError(f"{path}: got no world's description (no key 'format')")
     if values["format"] != FORMAT:
-        hint = "update Reverie to open it" if isinstance(values["format"], int) and values["format"] > FORMAT else "export it again"
+        hint = (
+            "update Reverie to open it"
+            if isinstance(values["format"], int) and values["format"] > FORMAT
+            else "export it again"
+        )
         raise WorldError(f"{path}: got format {values['format']!r}, expected {FORMAT}; {hint}")
     top = strict_fields(Manifest, values, str(path))
     for key in ("config", "settings", "provenance", "quality"):
@@ -161,8 +167,8 @@ def write_world_folder(
 ) -> WorldFolder:
     """Write a whole world atomically; an existing world of that path is replaced only when the new one is complete.
 
-    Weights are stored as bfloat16; extras are further files by name (README.md, preview.gif). Raises WorldError, and touches
-    nothing, when the path holds something else than a world.
+    Weights are stored as bfloat16; extras are further files by name (README.md, preview.gif). Raises WorldError, and
+    touches nothing, when the path holds something else than a world.
     """
     path = Path(path)
     if path.exists() and not (path / MANIFEST).exists() and (not path.is_dir() or any(path.iterdir())):
@@ -172,7 +178,9 @@ def write_world_folder(
     try:
         half = {name: t.detach().cpu().to(torch.bfloat16).contiguous() for name, t in weights.items()}
         write_atomic(beside / MODEL, save(half))
-        write_atomic(beside / STARTS, save({"frames": starts.frames.contiguous(), "actions": starts.actions.contiguous()}))
+        write_atomic(
+            beside / STARTS, save({"frames": starts.frames.contiguous(), "actions": starts.actions.contiguous()})
+        )
         write_atomic(beside / MANIFEST, manifest_json(manifest))
         for name, content in extras.items():
             write_atomic(beside / name, content)

@@ -26,5 +26,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         Path(beside).unlink(missing_ok=True)
         if isinstance(error, OSError):
             advice = "free some disk space and run the command again; nothing written before is lost"
-            raise OSError(error.errno, f"could not write {len(data)} bytes to {path}: {error.strerror}; {advice}") from error
+            raise OSError(
+                error.errno, f"could not write {len(data)} bytes to {path}: {error.strerror}; {advice}"
+            ) from error
         raise

@@ -1,8 +1,8 @@
 """The one contract of Reverie: a world model takes a state and an action and gives the next state and what it shows.
 
 A state is a frozen dataclass of tensors whose first dimension is the batch, nothing else. That alone makes rewind
-(keep old states), fork (clone), save (tensors to disk), lockstep and batching of players (cat, one step, split) the same
-mechanism for every family.
+(keep old states), fork (clone), save (tensors to disk), lockstep and batching of players (cat, one step, split) the
+same mechanism for every family.
 """
 
 from __future__ import annotations

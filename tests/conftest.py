@@ -12,13 +12,6 @@ os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def counting_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of 20 played-through episodes of the counting game, 16 x 16 pixels: 18 to train on, 2 held out."""

@@ -49,6 +49,7 @@ class CountingWorld:
     def step(
         self, state: CountingState, action: Tensor, rng: Rng, *, inspect: bool = False
     ) -> tuple[CountingState, Prediction]:
+        self.spec.actions.check(action, len(state.count))
         count, noise = state.count + 1, rng.integers(256).to(torch.uint8)
         frame = torch.zeros_like(state.frame)
         frame[:, 0] = (count * self.settings.gain % 256).to(torch.uint8)[:, None, None]

@@ -1,7 +1,7 @@
 """Golden numbers, made by running the published DIAMOND code on a CPU in float32, and the networks they belong to.
 
-In the .npz files a name ending in @u8 holds bytes k whose value is float32 k / 255 * 2 - 1. The .safetensors files hold the
-random weights of small networks under the published names; every value is exact in float16.
+In the .npz files a name ending in @u8 holds bytes k whose value is float32 k / 255 * 2 - 1. The .safetensors files hold
+the random weights of small networks under the published names; every value is exact in float16.
 """
 
 from __future__ import annotations

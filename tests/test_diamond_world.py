@@ -71,7 +71,8 @@ def published_pool(world: DiamondWorld) -> list[DiamondState]:
 
 
 def test_steps_of_the_published_environment() -> None:
-    """Catches: the action written one slot off, rewards from the frame before, a reward class shifted by one, frames that
+    """Catches: the action written one slot off, rewards from the frame before, a reward class shifted by one, frames
+    that
     are not rolled, an LSTM state that is not carried."""
     numbers, world = golden("atari_world_model_env"), golden_world()
     pool = published_pool(world)
@@ -137,6 +138,8 @@ def test_wrong_context_is_refused() -> None:
     """Catches: frames of another resolution, or too few of them, reaching the network."""
     world = golden_world()
     with pytest.raises(ValueError, match=r"\(1, 4, 3, 16, 16\)"):
-        world.initial(Context(torch.zeros(1, 4, 3, 16, 16, dtype=torch.uint8), torch.zeros(1, 3).long()), Rng.seeded([0]))
+        world.initial(Context(torch.zeros(1, 4, 3, 16, 16, dtype=torch.uint8), torch.zeros(1, 3).long()),
+        Rng.seeded([0]))
     with pytest.raises(ValueError, match="got 2 frames, expected at least 4"):
-        world.initial(Context(torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8), torch.zeros(1, 1).long()), Rng.seeded([0]))
+        world.initial(Context(torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8), torch.zeros(1, 1).long()),
+        Rng.seeded([0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,15 @@ from models.data.store import HELDOUT_EVERY, EpisodeStore, split_of
 from tests.stores import counting_episode, counting_meta, fill_counting_store
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill_counting_store(tmp_path_factory.mktemp("store"), episodes=4)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> EpisodeStore:
-    return EpisodeStore(fill_counting_store(tmp_path, episodes=4))
+def store(filled: Path, tmp_path: Path) -> EpisodeStore:
+    """A copy of a store of four episodes and their index."""
+    return EpisodeStore(shutil.copytree(filled, tmp_path / "store"))
 
 
 def test_episode_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,13 @@ def sources() -> list[str]:
     return sorted(str(p.relative_to(ROOT).as_posix()) for top in HOUSE for p in (ROOT / top).rglob("*.py"))
 
 
-def imports(source: str) -> Iterator[str]:
+@cache
+def imports(source: str) -> frozenset[str]:
     """The full names a file imports anywhere, inside functions too."""
+    return frozenset(find_imports(source))
+
+
+def find_imports(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -58,7 +64,7 @@ def part(name: str) -> str:
 def test_there_is_something_to_check() -> None:
     """Catches: a rule that holds because the files were not found."""
     assert len(sources()) > 50
-    assert "models.types" in set(imports("models/world.py"))
+    assert "models.types" in imports("models/world.py")
 
 
 @pytest.mark.parametrize("source", sources())
@@ -72,7 +78,8 @@ def test_app_imports_engine_imports_models(source: str) -> None:
 
 @pytest.mark.parametrize("source", [s for s in sources() if s.startswith("models/") and s.count("/") > 1])
 def test_inside_models(source: str) -> None:
-    """Catches: a family that reads files or another family, layers that know a family, data that knows an environment."""
+    """Catches: a family that reads files or another family, layers that know a family, data that knows an environment.
+    """
     mine = part(source)
     if mine == "training":
         return
@@ -99,7 +106,7 @@ def test_libraries_stay_in_their_place(library: str) -> None:
 def test_families_are_named_in_two_places() -> None:
     """Catches: a face or a controller made for one family, which the next family would not have."""
     families = {part(s) for s in sources() if s.startswith("models/") and s.count("/") > 1} - {"training", *BELOW}
-    named = {s for s in sources() for family in families if f"models.{family}" in {n[: 7 + len(family)] for n in imports(s)}}
+    named = {s for s in sources() if any(n.startswith("models.") and part(n) in families for n in imports(s))}
     outside = {s for s in named if not s.startswith(tuple(f"models/{family}/" for family in families))}
     assert outside, "expected the training to import a family"
     assert all(s.startswith("models/training/") for s in outside), f"got families imported in {sorted(outside)}"

@@ -113,7 +113,7 @@ class _Loading:
     def _run(self) -> None:
         try:
             self._game = self._load()
-        except BaseException as error:  # noqa: BLE001 - raised again on the window's thread
+        except BaseException as error:
             self._error = error
         if self._abandoned and self._game is not None:
             self._game.runner.close()

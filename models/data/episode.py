@@ -37,8 +37,9 @@ class EpisodeError(ValueError):
 class Episode:
     """A whole episode in memory.
 
-    frames (T + 1, 3, H, W) uint8; actions (T,) int64; rewards (T,) float32, raw; terminated, truncated (T,) bool, true at
-    most at the last step; objects (T + 1, K, 3) float32: y, x in pixels and visible, K = 0 where the game has no labels.
+    frames (T + 1, 3, H, W) uint8; actions (T,) int64; rewards (T,) float32, raw; terminated, truncated (T,) bool, true
+    at most at the last step; objects (T + 1, K, 3) float32: y, x in pixels and visible, K = 0 where the game has no
+    labels.
     meta: environment settings, seed, policy, object names.
     """
 

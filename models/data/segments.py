@@ -78,12 +78,12 @@ def find_events(episodes: Sequence[EpisodeFile]) -> list[list[tuple[int, int]]]:
 class SegmentSampler:
     """Endless batches of segments under an explicit generator whose state can be stored.
 
-    Without weights an episode is drawn in proportion to its length; with DIAMOND's, in four blocks from old to new. Then a
-    step is drawn evenly inside it. ``beyond_end`` False: the segment ends at or after that step inside the episode (only left
-    padding); True: it may reach beyond both ends.
+    Without weights an episode is drawn in proportion to its length; with DIAMOND's, in four blocks from old to new.
+    Then a step is drawn evenly inside it. ``beyond_end`` False: the segment ends at or after that step inside the
+    episode (only left padding); True: it may reach beyond both ends.
 
-    events: kinds of rare events, each a list of (episode, step). ``event_share`` of a batch's rows then take as their step an
-    event, its kind drawn evenly among those that occur.
+    events: kinds of rare events, each a list of (episode, step). ``event_share`` of a batch's rows then take as their
+    step an event, its kind drawn evenly among those that occur.
     """
 
     def __init__(
@@ -130,9 +130,9 @@ class SegmentSampler:
 
     def state(self) -> dict:
         """The generator's state, as JSON values."""
-        kind, keys, position, has_gauss, cached = self.random.get_state(legacy=True)
-        return {"kind": kind, "keys": keys.tolist(), "position": position, "gauss": [has_gauss, cached]}
+        state = self.random.get_state(legacy=False)
+        inner = state["state"]
+        return {"keys": inner["key"].tolist(), "position": int(inner["pos"])}
 
     def restore(self, state: dict) -> None:
-        keys = np.asarray(state["keys"], np.uint32)
-        self.random.set_state((state["kind"], keys, state["position"], *state["gauss"]))
+        self.random.set_state(("MT19937", np.asarray(state["keys"], np.uint32), state["position"], 0, 0.0))

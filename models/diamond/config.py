@@ -13,7 +13,9 @@ T = TypeVar("T")
 
 def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
     if not len(depths) == len(channels) == len(attn) > 0:
-        raise ValueError(f"{name}: got depths {depths}, channels {channels}, attn_depths {attn}, expected equal lengths")
+        raise ValueError(
+            f"{name}: got depths {depths}, channels {channels}, attn_depths {attn}, expected equal lengths"
+        )
     if min(*depths, *channels, p) < 1:
         raise ValueError(f"{name}: got depths {depths}, channels {channels}, patch {p}, expected at least 1 of each")
 
@@ -41,7 +43,8 @@ class DenoiserConfig:
 class RewEndConfig:
     """The recurrent model of reward sign and termination.
 
-    event_share: share of training segments drawn around a reward or a termination (0 in the paper: rare ones take long).
+    event_share: share of training segments drawn around a reward or a termination (0 in the paper: rare ones take
+    long).
     """
 
     lstm_dim: int = 512
@@ -149,7 +152,9 @@ def strict(cls: type[T], values: dict[str, Any], where: str) -> T:
     names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
     if set(values) != names:
         unknown, missing = sorted(set(values) - names), sorted(names - set(values))
-        raise ValueError(f"{where}: got unknown keys {unknown}, missing keys {missing}, expected exactly {sorted(names)}")
+        raise ValueError(
+            f"{where}: got unknown keys {unknown}, missing keys {missing}, expected exactly {sorted(names)}"
+        )
     return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
@@ -163,8 +168,10 @@ def small(num_actions: int) -> DiamondConfig:
     return DiamondConfig(
         num_actions,
         denoiser=DenoiserConfig(cond=128, channels=(64, 64, 96), depths=(2, 2, 2), attn_depths=(0, 0, 0), patch=2),
-        rew_end=RewEndConfig(lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4, event_share=0.5),
-        loss=LossConfig(loc=0.4, scale=1.3, autoregressive_from=0.6, motion_weight=8.0),
+        rew_end=RewEndConfig(
+            lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4, event_share=0.5
+        ),
+        loss=LossConfig(loc=0.4, scale=1.3, autoregressive_from=0.45, motion_weight=8.0),
     )
 
 

@@ -21,9 +21,7 @@ class InnerModel(nn.Module):
         self.patch = config.patch
         pixels = 3 * config.patch**2
         self.noise_emb = FourierFeatures(config.cond)
-        self.act_emb = nn.Sequential(
-            nn.Embedding(num_actions, config.cond // config.context), nn.Flatten()
-        )
+        self.act_emb = nn.Sequential(nn.Embedding(num_actions, config.cond // config.context), nn.Flatten())
         self.cond_proj = nn.Sequential(
             nn.Linear(config.cond, config.cond), nn.SiLU(), nn.Linear(config.cond, config.cond)
         )

@@ -43,8 +43,8 @@ def denoiser_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Mean squared error of F against its target, averaged over len(noise) predicted frames.
 
-    frames (B, n + len(noise), 3, H, W) float32 in [-1, 1], actions (B, T) int64, mask (B, T) bool: real frames. After each
-    prediction its quantised value replaces the frame, so the next one is conditioned on the model's own output.
+    frames (B, n + len(noise), 3, H, W) float32 in [-1, 1], actions (B, T) int64, mask (B, T) bool: real frames. After
+    each prediction its quantised value replaces the frame, so the next one is conditioned on the model's own output.
     Raises ValueError when a predicted frame is padding in the whole batch.
     """
     n = model.config.context

@@ -74,10 +74,11 @@ class RewEndModel(nn.Module):
 
 
 def init_lstm(lstm: nn.LSTM) -> None:
-    """Xavier-uniform input weights, orthogonal recurrent ones, zero biases but for the forget gate's input bias of 1."""
-    nn.init.xavier_uniform_(lstm.weight_ih_l0)
-    nn.init.orthogonal_(lstm.weight_hh_l0)
-    nn.init.zeros_(lstm.bias_hh_l0)
-    nn.init.zeros_(lstm.bias_ih_l0)
+    """Xavier-uniform input weights, orthogonal recurrent ones, zero biases; 1 for the forget gate's input bias."""
+    weights = dict(lstm.named_parameters())
+    nn.init.xavier_uniform_(weights["weight_ih_l0"])
+    nn.init.orthogonal_(weights["weight_hh_l0"])
+    nn.init.zeros_(weights["bias_hh_l0"])
+    nn.init.zeros_(weights["bias_ih_l0"])
     with torch.no_grad():
-        lstm.bias_ih_l0.chunk(4)[1].fill_(1)
+        weights["bias_ih_l0"].chunk(4)[1].fill_(1)

@@ -14,7 +14,7 @@ from models.diamond.rew_end import RewEndModel
 from models.diffusion.sampler import sample
 from models.nn.pixels import to_bytes, to_float
 from models.nn.precision import arithmetic
-from models.nn.weights import load_weights
+from models.nn.weights import load_weights, place
 from models.types import Context, Prediction, View, WorldSpec
 from models.world import Rng
 
@@ -26,8 +26,8 @@ DENOISER, REW_END = "denoiser.", "rew_end_model."
 class DiamondState:
     """What a DIAMOND dream remembers.
 
-    frames (B, n, 3, H, W) uint8, oldest first; actions (B, n - 1) int64, those taken at all but the last frame; hidden and
-    cell (B, lstm_dim) float32 of the reward and termination model.
+    frames (B, n, 3, H, W) uint8, oldest first; actions (B, n - 1) int64, those taken at all but the last frame; hidden
+    and cell (B, lstm_dim) float32 of the reward and termination model.
     """
 
     frames: Tensor
@@ -69,7 +69,8 @@ class DiamondWorld:
         for module, prefix in ((denoiser, DENOISER), (rew_end, REW_END)):
             mine = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
             load_weights(module, mine, prefix.rstrip("."))
-            module.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+            place(module, device)
+            module.eval().requires_grad_(False)
         if strange := [name for name in weights if not name.startswith((DENOISER, REW_END))]:
             raise ValueError(f"weights: got unknown tensors {strange[:5]}, expected {DENOISER}* and {REW_END}* only")
         return cls(spec, denoiser, rew_end, DiamondSettings().changed(settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,14 +41,14 @@ class SamplerConfig:
 def sample(denoise: Denoise, x: Tensor, noise: Noise, config: SamplerConfig) -> list[Tensor]:
     """The trajectory from x: [x, x after step 1, ..., x after the last step], each (B, C, H, W) float32.
 
-    denoise(x, sigma ()) gives the estimate of the clean frame. x is N(0, 1), not scaled by sigma_max, as DIAMOND's models
-    expect. noise() draws standard normals of x's shape, called once a churned step. With churn the denoiser is given the
-    level before the churn (sigma, not sigma_hat), as the published code does.
+    denoise(x, sigma ()) gives the estimate of the clean frame. x is N(0, 1), not scaled by sigma_max, as DIAMOND's
+    models expect. noise() draws standard normals of x's shape, called once a churned step. With churn the denoiser is
+    given the level before the churn (sigma, not sigma_hat), as the published code does.
     """
     sigmas = karras_sigmas(config.steps, config.sigma_min, config.sigma_max, config.rho).to(x.device)
     gamma_max = min(config.s_churn / config.steps, math.sqrt(2) - 1)
     trajectory = [x]
-    for sigma, sigma_next in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, sigma_next in pairwise(sigmas):
         gamma = gamma_max if config.s_tmin <= float(sigma) <= config.s_tmax else 0.0
         sigma_hat = sigma * (1 + gamma)
         if gamma > 0:

@@ -65,11 +65,11 @@ class AtariFrames:
 class AtariEnv(gymnasium.Env[np.ndarray, np.int64]):
     """One of ale-py's games. Observations (size, size, 3) uint8 RGB, rewards raw, minimal action set.
 
-    With ``life_loss_ends`` losing a life terminates the episode without restarting the game: the next reset goes on from
-    there, unless the game is over (the published training environment).
+    With ``life_loss_ends`` losing a life terminates the episode without restarting the game: the next reset goes on
+    from there, unless the game is over (the published training environment).
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     render_mode = "rgb_array"
 
     def __init__(self, game: str, size: int = 64, life_loss_ends: bool = False) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 
 
 class CountingEnv(gymnasium.Env[np.ndarray, np.int64]):
-    """Frame t shows t in its first channel, the action that led to it in the second and the episode's length in the third.
+    """Frame t shows t in its first channel, the action that led to it in the second and the episode's length in the
+    third.
 
-    Reward t is the action taken at frame t minus 1, so that -1, 0 and 1 occur; the episode terminates after a length drawn
-    from the seed, in [min_steps, max_steps].
+    Reward t is the action taken at frame t minus 1, so that -1, 0 and 1 occur; the episode terminates after a length
+    drawn from the seed, in [min_steps, max_steps].
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     game = "counting"
     action_names = ("NOOP", "RIGHT", "LEFT")
 

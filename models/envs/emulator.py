@@ -15,9 +15,9 @@ class Emulator(Protocol):
     """What Atari's preprocessing asks of an emulator; ale-py's ALEInterface has it."""
 
     def act(self, action: int) -> float: ...
-    def getScreenRGB(self, out: np.ndarray) -> Any: ...  # noqa: N802
+    def getScreenRGB(self, array: np.ndarray, /) -> Any: ...  # noqa: N802
     def lives(self) -> int: ...
-    def game_over(self, with_truncation: bool = True) -> bool: ...
+    def game_over(self) -> bool: ...
     def reset_game(self) -> None: ...
 
 
@@ -56,7 +56,10 @@ class Ale:
         self.ale = ALEInterface()
         self.ale.setFloat("repeat_action_probability", 0.0)
         self.ale.setInt("max_num_frames_per_episode", MAX_FRAMES)
-        self.rom = get_rom_path(self.game)
+        rom = get_rom_path(self.game)
+        if rom is None:
+            raise ValueError(f"game: got {self.game!r} without its ROM, expected ale-py to carry it; reinstall ale-py")
+        self.rom = rom
         self.seed(0)
         self.action_names = tuple(action.name for action in self.ale.getMinimalActionSet())
 

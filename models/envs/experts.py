@@ -1,4 +1,4 @@
-"""Scripted players that read the console's memory, noisy on purpose: they cover rallies, misses and everything between."""
+"""Scripted players that read the console's memory, noisy on purpose: they cover rallies and misses alike."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def check_policy(policy: str, game: str) -> None:
 class Player:
     """One episode's player: ``kind`` random, sticky (an action held for a random while) or expert (a noisy script).
 
-    An expert aims with an error that is drawn anew every so often, and now and then holds a random action for a while, both
-    with a strength drawn once an episode: some episodes are masterful, some clumsy.
+    An expert aims with an error that is drawn anew every so often, and now and then holds a random action for a while,
+    both with a strength drawn once an episode: some episodes are masterful, some clumsy.
     """
 
     kind: str

@@ -26,21 +26,24 @@ class ObjectMap:
     read: Callable[[np.ndarray], tuple[Place, ...]]
 
     def places(self, ram: np.ndarray, size: int) -> np.ndarray:
-        """(K, 3) float32: y and x in pixels of a size x size frame (0 = the first pixel's centre), and visible 0 or 1."""
+        """(K, 3) float32: y and x in pixels of a size x size frame (0: the first one's centre), and visible 0 or 1."""
         out = np.zeros((len(self.names), 3), np.float32)
         for k, (y, x, visible) in enumerate(self.read(ram)):
             out[k] = (y * size / SCREEN_HEIGHT - 0.5, x * size / SCREEN_WIDTH - 0.5, float(visible))
         return out
 
 
+def pong_paddle(y: int, x: int) -> Place:
+    """What is drawn of a paddle of 16 lines around y: the court's rows 34 .. 193. After a point the enemy leaves it."""
+    top, bottom = max(y - 8, 34), min(y + 8, 194)
+    return (top + bottom) / 2, x, bottom > top
+
+
 def read_pong(ram: np.ndarray) -> tuple[Place, ...]:
     enemy_y, own_y, ball_x, ball_y = (int(ram[i]) for i in (50, 51, 49, 54))
     ball_on = ball_y != 0 and 49 < ball_x < 49 + 160
-    return (
-        (own_y - 13 + 8, 142, True),
-        (enemy_y - 15 + 8, 18, True),
-        (ball_y - 14 + 2, ball_x - 49 + 1, ball_on),
-    )
+    ball = (ball_y - 14 + 2, ball_x - 49 + 1, ball_on)
+    return pong_paddle(own_y - 13 + 8, 142), pong_paddle(enemy_y - 15 + 8, 18), ball
 
 
 def read_breakout(ram: np.ndarray) -> tuple[Place, ...]:

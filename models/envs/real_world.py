@@ -84,7 +84,9 @@ class RealWorld:
     def restore(self, state: RealState, row: int = 0) -> None:
         """Put the emulator where a row of a state says."""
         if tuple(state.screen.shape[1:]) != SCREEN:
-            raise ValueError(f"screen: got shape {tuple(state.screen.shape)}, expected (B, {', '.join(map(str, SCREEN))})")
+            raise ValueError(
+                f"screen: got shape {tuple(state.screen.shape)}, expected (B, {', '.join(map(str, SCREEN))})"
+            )
         self.env.restore(unpack(state.emulator[row]), state.screen[row].cpu().numpy())
 
     def initial(self, context: Context, rng: Rng) -> RealState:
@@ -94,7 +96,9 @@ class RealWorld:
             rows.append(self.state_of())
         return RealState(torch.cat([r.emulator for r in rows]), torch.cat([r.screen for r in rows]))
 
-    def step(self, state: RealState, action: Tensor, rng: Rng, *, inspect: bool = False) -> tuple[RealState, Prediction]:
+    def step(
+        self, state: RealState, action: Tensor, rng: Rng, *, inspect: bool = False
+    ) -> tuple[RealState, Prediction]:
         """One preprocessed step of every row's game. A game that was over stays over, with reward 0."""
         self.spec.actions.check(action, len(state.emulator))
         states, frames, rewards, ends, places = [], [], [], [], []

@@ -48,6 +48,11 @@ class AdaGroupNorm(nn.Module):
         return F.group_norm(x, self.groups, eps=EPS) * (1 + scale) + shift
 
 
+def zero_bias(layer: nn.Conv2d) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v over (B, heads, positions, d).
 
@@ -70,7 +75,7 @@ class SelfAttention2d(nn.Module):
         self.qkv_proj = nn.Conv2d(channels, 3 * channels, 1)
         self.out_proj = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out_proj.weight)
-        nn.init.zeros_(self.out_proj.bias)
+        zero_bias(self.out_proj)
 
     def forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape

@@ -33,7 +33,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
 
 def write_checkpoint(path: Path, parts: dict[str, dict[str, Tensor]], info: dict[str, Any]) -> None:
     """Write groups of tensors (PART/NAME) and JSON values, atomically."""
-    tensors = {f"{part}/{name}": t.detach().cpu().contiguous() for part, group in parts.items() for name, t in group.items()}
+    tensors = {
+        f"{part}/{name}": t.detach().cpu().contiguous() for part, group in parts.items() for name, t in group.items()
+    }
     write_atomic(path, save(tensors, metadata={"format": str(FORMAT), "info": json.dumps(info)}))
 
 
@@ -45,7 +47,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str,
             if header.get("format") != str(FORMAT):
                 raise ValueError(f"{path}: got checkpoint format {header.get('format')}, expected {FORMAT}")
             parts: dict[str, dict[str, Tensor]] = {}
-            for key in file.keys():
+            for key in file.keys():  # noqa: SIM118
                 part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
             return parts, json.loads(header["info"])

@@ -60,7 +60,9 @@ def settings_of(options: CollectOptions) -> dict[str, Any]:
     }
 
 
-def play_episode(env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared) -> Episode:
+def play_episode(
+    env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared
+) -> Episode:
     """One episode, cut (truncated) where a stop is called for."""
     objects = OBJECTS.get(env.game)
     size = int(meta["size"])
@@ -170,7 +172,12 @@ def collect(options: CollectOptions) -> int:
     first = max(store.numbers(), default=-1) + 1
     shared = Shared(context.Value("q", first), context.Value("q", 0), context.Event(), context.SimpleQueue())
     workers = [context.Process(target=work, args=(options, folder, shared)) for _ in range(options.workers)]
-    columns = (TextColumn("collect {task.fields[game]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    columns = (
+        TextColumn("collect {task.fields[game]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+    )
     with StopFlag() as stop, Progress(*columns, TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=options.steps, completed=before, game=game, rate="")
         start_deaf(workers if before < options.steps else [])
@@ -179,7 +186,9 @@ def collect(options: CollectOptions) -> int:
                 break
             stop.wait(0.2)
             elapsed = progress.tasks[0].elapsed or 1
-            progress.update(task, completed=before + shared.steps.value, rate=f"{shared.steps.value / elapsed:.0f} steps/s")
+            progress.update(
+                task, completed=before + shared.steps.value, rate=f"{shared.steps.value / elapsed:.0f} steps/s"
+            )
         shared.stop.set()
         for worker in workers:
             if worker.pid is not None:
@@ -198,7 +207,10 @@ def report(store: EpisodeStore, errors: list[str], interrupted: bool) -> int:
     for split in ("train", "heldout"):
         counts = store.summary(split)
         damaged = f", [red]{len(counts.damaged)} damaged[/red]" if counts.damaged else ""
-        say(f"{store.folder}/{split}: {counts.episodes} episodes, {counts.steps} steps{damaged}, rewards -/0/+ {counts.rewards}")
+        say(
+            f"{store.folder}/{split}: {counts.episodes} episodes, {counts.steps} steps{damaged}, "
+            f"rewards -/0/+ {counts.rewards}"
+        )
     if errors:
         raise ChildProcessError(f"collect: {errors[0]}; what was stored before is intact")
     if interrupted:

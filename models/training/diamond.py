@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.data.segments import SegmentId, SegmentSampler, Segments, cat_segments, find_events, read_segment
+from models.data.segments import SegmentId, Segments, SegmentSampler, cat_segments, find_events, read_segment
 from models.data.store import EpisodeStore
 from models.diamond.config import DiamondConfig
 from models.diamond.denoiser import Denoiser
@@ -16,6 +16,7 @@ from models.diamond.loss import denoiser_loss, draw_noise, rew_end_loss
 from models.diamond.rew_end import RewEndModel
 from models.diffusion.sampler import SamplerConfig, sample, standard_noise
 from models.nn.pixels import to_bytes, to_float
+from models.nn.weights import place
 from models.training.loop import TrainConfig
 from models.training.measures import moving_psnr, psnr, squared_error
 
@@ -26,7 +27,7 @@ VALIDATION_SEGMENTS = 64
 TRAIN = {
     ("paper", "denoiser"): TrainConfig(steps=407_600),
     ("paper", "rew_end"): TrainConfig(steps=407_600, clip=100.0),
-    ("small", "denoiser"): TrainConfig(steps=9_000, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
+    ("small", "denoiser"): TrainConfig(steps=8_000, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
     ("small", "rew_end"): TrainConfig(steps=1_500, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
     ("tiny", "denoiser"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, ema=0.9),
     ("tiny", "rew_end"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, clip=10.0, ema=0.9),
@@ -94,7 +95,8 @@ class DenoiserTask(SegmentTask):
         super().__init__(store, batch, steps, seed, device)
         with seeded(seed):
             model = Denoiser(config.denoiser, config.num_actions)
-        self.model: Denoiser = model.to(device, memory_format=torch.channels_last)
+        place(model, device)
+        self.model: Denoiser = model
         self.network = self.model.inner_model
 
     def loss(self, batch: Segments, progress: float) -> tuple[Tensor, dict[str, float]]:
@@ -135,7 +137,8 @@ class RewEndTask(SegmentTask):
         super().__init__(store, batch, REW_END_STEPS, seed, device, beyond_end=True, event_share=share)
         with seeded(seed):
             model = RewEndModel(config.rew_end, config.num_actions, config.height, config.width)
-        self.model: RewEndModel = model.to(device, memory_format=torch.channels_last)
+        place(model, device)
+        self.model: RewEndModel = model
         self.network = self.model.encoder
 
     def loss(self, batch: Segments, progress: float) -> tuple[Tensor, dict[str, float]]:
@@ -189,7 +192,9 @@ def episode_settings(store: EpisodeStore) -> dict[str, Any]:
     for header in headers:
         mine = {key: value for key, value in header.meta.items() if key not in ("seed", "policy")}
         if header.shape != headers[0].shape or mine != first:
-            raise ValueError(f"{header.path}: got other settings or resolution than {headers[0].path}, expected the same")
+            raise ValueError(
+                f"{header.path}: got other settings or resolution than {headers[0].path}, expected the same"
+            )
     return {**first, "height": headers[0].shape[1], "width": headers[0].shape[2]}
 
 

@@ -25,7 +25,8 @@ class Ema:
     def update(self, model: nn.Module) -> None:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        shadows, values = list(self.model.parameters()), list(model.parameters())
+        shadows: list[Tensor] = list(self.model.parameters())
+        values: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(shadows, values, 1 - decay)
         for shadow, value in zip(self.model.buffers(), model.buffers(), strict=True):
             shadow.copy_(value)

@@ -28,8 +28,9 @@ from models.training.free_dream import DREAMS, STEPS, action_effects, measure_fr
 from models.training.one_step import measure_steps
 from models.training.options import EvalOptions
 from models.training.probe import Probe
+from models.training.probe_cache import probe_of
 from models.training.probe_training import STEPS as PROBE_STEPS
-from models.training.probe_training import Labelled, background, drawn, labelled_frames, probe_error, probe_of
+from models.training.probe_training import Labelled, background, drawn, labelled_frames, probe_error
 from models.training.quality import quality_rows
 from models.training.rollout import WARM_UP, Tick
 from models.world import WorldModel
@@ -166,7 +167,7 @@ def measure(subject: Subject, bars: Bars) -> dict[str, Any]:
 def objects_probe(subject: Subject, names: tuple[str, ...], bars: Bars) -> tuple[Probe, torch.Tensor]:
     """The probe of the store's game, and the background behind its objects."""
     tick = bars.begin("object probe", PROBE_STEPS)
-    probe = probe_of(subject.store, names, on_step=lambda step, loss: tick(1))
+    probe = probe_of(subject.store, names, PROBE_STEPS, on_step=lambda step, loss: tick(1))
     return probe, background(labelled_frames(subject.store.episodes("train"), 512, seed=0).frames)
 
 
@@ -191,7 +192,7 @@ def measure_beside_game(subject: Subject, probe: Probe | None, bars: Bars) -> di
         effects = action_effects(subject.store.episodes("train"), own, spec.actions.size)
         tick = bars.begin("free dreams", STEPS * min(DREAMS, subject.segments))
         player = (effects, own, target)
-        quality["free_dream"] = measure_free_dreams(world, real, branches, probe, player, subject.seed, tick)
+        quality["free_dream"] = measure_free_dreams(world, real, branches, probe, player, subject.seed, tick, STEPS)
     return quality
 
 

@@ -30,7 +30,8 @@ START_FRAMES = 8
 PREVIEW_STEPS = 75
 EMULATOR_HZ = 60
 GAME_SETTINGS = DiamondSettings(sample_events=False)
-"""Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game."""
+"""Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game.
+"""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -39,7 +40,8 @@ def read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{path.parent}: got no finished call of a training run ({error}), expected a folder made by `reverie train`; "
+            f"{path.parent}: got no finished call of a training run ({error}), "
+            "expected a folder made by `reverie train`; "
             "a run that was killed is mended by running the same command again"
         ) from error
 
@@ -51,7 +53,9 @@ def averaged_weights(folder: Path, config: DiamondConfig) -> tuple[Denoiser, Rew
     for name, module in (("denoiser", denoiser), ("rew_end", rew_end)):
         path = folder / name / "checkpoint.safetensors"
         if not path.exists():
-            raise ValueError(f"{path}: got no checkpoint, expected both parts trained; run `reverie train` with --part {name}")
+            raise ValueError(
+                f"{path}: got no checkpoint, expected both parts trained; run `reverie train` with --part {name}"
+            )
         load_weights(module, read_checkpoint(path)[0]["ema"], str(path))
         module.eval().requires_grad_(False)
     return denoiser, rew_end
@@ -69,7 +73,9 @@ def choose_starts(episodes: list[EpisodeFile], count: int, frames: int, seed: in
         visible = episode.slice("objects", start, start + frames)[..., 2]
         if not bool(visible.all()) and attempt < count * 40:
             continue
-        rows.append((episode.slice("frames", start, start + frames), episode.slice("actions", start, start + frames - 1)))
+        rows.append(
+            (episode.slice("frames", start, start + frames), episode.slice("actions", start, start + frames - 1))
+        )
         if len(rows) == count:
             break
     if not rows:
@@ -99,7 +105,9 @@ def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, sc
 def export(options: ExportOptions) -> int:
     """Write the world folder. Returns 0."""
     folder = export_world(options)
-    print(f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it")
+    print(
+        f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it"
+    )
     return 0
 
 

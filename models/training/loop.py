@@ -45,8 +45,11 @@ class TrainConfig:
 class Task(Protocol):
     """What is trained: a model and where its batches and measures come from."""
 
-    name: str
-    model: nn.Module
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> nn.Module: ...
 
     def batch(self) -> Any:
         """The next batch; its source's randomness is part of ``state``."""

@@ -13,7 +13,8 @@ DECAYED = (nn.Linear, nn.Conv2d, nn.LSTM, nn.LSTMCell)
 
 def parameter_groups(model: nn.Module) -> tuple[list[str], list[str]]:
     """Names of the decayed parameters (weights of linear, convolutional and LSTM layers) and of all others, sorted."""
-    decay, rest = set(), set()
+    decay: set[str] = set()
+    rest: set[str] = set()
     for prefix, module in model.named_modules():
         for name, _ in module.named_parameters(recurse=False):
             full = f"{prefix}.{name}" if prefix else name

@@ -1,4 +1,6 @@
-"""Options of the long-running commands, as plain dataclasses: importing them costs nothing, running them loads the rest."""
+"""Options of the long-running commands, as plain dataclasses: importing them costs nothing, running them loads the
+rest.
+"""
 
 from __future__ import annotations
 

@@ -1,31 +1,21 @@
-"""Training of the object probe on labelled training episodes, and its cache beside them."""
+"""Training of the object probe on labelled frames."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from models.data.episode import EpisodeFile
-from models.data.store import EpisodeStore
-from models.files import write_atomic
 from models.nn.pixels import to_float
-from models.nn.weights import load_weights
 from models.training.probe import Probe, place_loss
 
-FORMAT = 1
 STEPS, BATCH, LEARNING_RATE = 1000, 32, 4e-3
 POOL, CALIBRATION = 8192, 4096
 """Training frames drawn from the store, and how many of them set the bars of presence."""
@@ -38,7 +28,16 @@ JUNK = 2
 """Pictures of noise in a batch, without any object, so that a broken dream shows none."""
 DRAWN, AROUND = 24, 2
 """An object is drawn where a pixel so near its place differs from the background by more than so many levels."""
-logger = logging.getLogger(__name__)
+OnStep = Callable[[int, float], None]
+"""Hears of a step and its loss."""
+
+
+RECIPE = (STEPS, BATCH, LEARNING_RATE, POOL, CALIBRATION, ERASE, BOX, TRUST, NOISE, BLUR, JUNK, DRAWN, AROUND)
+"""All that shapes a probe beside its data."""
+
+
+def quiet(step: int, loss: float) -> None:
+    """Where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def train_probe(
     data: Labelled,
     steps: int = STEPS,
     seed: int = 0,
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    on_step: OnStep = quiet,
 ) -> Probe:
     """A probe trained on labelled frames; the same seed gives the same probe. ``on_step`` hears of step and loss."""
     generator = torch.Generator().manual_seed(seed)
@@ -139,7 +138,7 @@ def train_probe(
     data = drawn(data, behind)
     hardness = torch.full((len(data.frames),), 5.0)
     for step in range(steps):
-        rows = torch.multinomial(hardness + hardness.mean(), BATCH, generator=generator)
+        rows = torch.multinomial(hardness + hardness.mean(), BATCH, replacement=True, generator=generator)
         batch, trust = erase(Labelled(data.frames[rows], data.objects[rows]), behind, ERASE, generator)
         frames = soften(to_float(batch.frames), generator)
         frames[:JUNK], trust[:JUNK] = junk(JUNK, frames.shape[-2:], generator), 1.0
@@ -203,57 +202,3 @@ def probe_error(probe: Probe, data: Labelled, behind: Tensor, within: float = 3.
 
 def mean(hits: Tensor) -> float | None:
     return float(hits.float().mean()) if len(hits) else None
-
-
-def fingerprint(store: EpisodeStore, names: tuple[str, ...]) -> str:
-    """What a cached probe must match: objects, training episodes and how it is trained."""
-    episodes = [(h.path.name, h.steps, h.shape) for h in store.scan("train")[0]]
-    recipe = (
-        FORMAT,
-        names,
-        episodes,
-        STEPS,
-        BATCH,
-        LEARNING_RATE,
-        POOL,
-        CALIBRATION,
-        ERASE,
-        BOX,
-        TRUST,
-        JUNK,
-        NOISE,
-        BLUR,
-    )
-    return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
-
-
-def probe_of(
-    store: EpisodeStore, names: tuple[str, ...], on_step: Callable[[int, float], None] = lambda step, loss: None
-) -> Probe:
-    """The probe of a store: from ``probe.safetensors`` beside its episodes, or trained on them and stored there."""
-    path, key = store.folder / "probe.safetensors", fingerprint(store, names)
-    if (known := read_probe(path, key, names)) is not None:
-        return known
-    probe = train_probe(names, labelled_frames(store.episodes("train"), POOL, seed=0), on_step=on_step)
-    info = {"fingerprint": key, "shape": json.dumps([probe.height, probe.width])}
-    try:
-        write_atomic(path, save(dict(probe.state_dict()), metadata=info))
-    except OSError as error:
-        logger.warning("the probe is not kept for the next time: %s", error)
-    return probe
-
-
-def read_probe(path: Path, key: str, names: tuple[str, ...]) -> Probe | None:
-    """The stored probe, or None when there is none or it was trained on something else."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            info = file.metadata() or {}
-            if info.get("fingerprint") != key:
-                return None
-            probe = Probe(names, *json.loads(info["shape"]))
-            load_weights(probe, {name: file.get_tensor(name) for name in set(file.keys())}, str(path))
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        if path.exists():
-            logger.warning("trained the probe anew: %s is damaged (%s)", path, error)
-        return None
-    return probe.eval().requires_grad_(False)

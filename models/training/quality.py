@@ -112,8 +112,8 @@ def one_step_rows(part: dict[str, Any]) -> list[Row]:
 
 
 def drift_rows(part: dict[str, Any]) -> list[Row]:
-    said = f"dreamed on from {part['segments']} held-out starts under the real actions; moving: where reality differs from "
-    meanings = [said + "the start"] + ["the same"] * len(part["steps"])
+    said = f"dreamed on from {part['segments']} held-out starts under the real actions; "
+    meanings = [said + "moving: where reality differs from the start"] + ["the same"] * len(part["steps"])
     return [
         Row(
             f"PSNR after {step} step{'s' if step != '1' else ''}",

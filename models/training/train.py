@@ -15,22 +15,29 @@ import torch
 from models.data.store import EpisodeStore
 from models.diamond.config import PRESETS, DiamondConfig
 from models.files import write_atomic
+from models.nn.precision import arithmetic, device_of
 from models.training import diamond
 from models.training.loop import Loop, TrainConfig
 from models.training.options import TrainOptions
-from models.nn.precision import arithmetic, device_of
 from models.training.stop import StopFlag
 
 SHARE = {"denoiser": 0.85, "rew_end": 0.15}
 """How a call's time box is divided when all parts are trained."""
-TASKS = {"denoiser": diamond.DenoiserTask, "rew_end": diamond.RewEndTask}
+TASKS: dict[str, type[diamond.DenoiserTask] | type[diamond.RewEndTask]] = {
+    "denoiser": diamond.DenoiserTask,
+    "rew_end": diamond.RewEndTask,
+}
 
 
 def train_config(options: TrainOptions, part: str) -> TrainConfig:
     """The preset's training of a part, with the options that were given."""
     base = diamond.TRAIN[options.preset, part]
-    given = {"steps": options.steps, "batch": options.batch, "lr": options.lr}
-    return replace(base, **{key: value for key, value in given.items() if value is not None})
+    return replace(
+        base,
+        steps=base.steps if options.steps is None else options.steps,
+        batch=base.batch if options.batch is None else options.batch,
+        lr=base.lr if options.lr is None else options.lr,
+    )
 
 
 def hardware(device: torch.device) -> str:
@@ -44,7 +51,9 @@ def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> Diamon
     settings = diamond.episode_settings(store)
     if options.preset not in PRESETS:
         raise ValueError(f"preset: got {options.preset!r}, expected one of {sorted(PRESETS)}")
-    config = replace(PRESETS[options.preset](len(settings["actions"])), height=settings["height"], width=settings["width"])
+    config = replace(
+        PRESETS[options.preset](len(settings["actions"])), height=settings["height"], width=settings["width"]
+    )
     run = {"format": 1, "family": options.family, "preset": options.preset, "seed": options.seed}
     run |= {"config": config.to_dict(), "env": settings}
     path = folder / "run.json"
@@ -74,7 +83,7 @@ def train(options: TrainOptions) -> int:
     folder = options.out or Path("runs") / f"{options.family}-{diamond.episode_settings(store)['game']}"
     config = open_run(folder, options, store)
     autocast = arithmetic(options.precision, device)
-    parts = list(TASKS) if options.part == "all" else [options.part]
+    parts: list[str] = list(TASKS) if options.part == "all" else [options.part]
     deadline = time.monotonic() + options.max_minutes * 60
     with StopFlag() as stop:
         for part in parts:
@@ -91,7 +100,7 @@ def train(options: TrainOptions) -> int:
             if options.compile:
                 task.network.compile()
             left = deadline - time.monotonic()
-            share = SHARE[part] / sum(SHARE[p] for p in parts[parts.index(part) :])
+            share = SHARE[part] / sum(SHARE[rest] for rest in parts[parts.index(part) :])
             outcome = loop.run(left * share, stop)
             record(folder, part, outcome.step, outcome.seconds, training, hardware(device), diamond.data_summary(store))
             if outcome.interrupted:
@@ -108,6 +117,12 @@ def record(
     path = folder / "record.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     samples = step * config.batch * config.accumulate
-    known[part] = {"steps": step, "samples": samples, "batch": config.batch, "lr": config.lr, "minutes": round(seconds / 60, 1)}
+    known[part] = {
+        "steps": step,
+        "samples": samples,
+        "batch": config.batch,
+        "lr": config.lr,
+        "minutes": round(seconds / 60, 1),
+    }
     known["hardware"], known["data"] = machine, data
     write_atomic(path, json.dumps(known, indent=1))
