@@ -101,7 +101,7 @@ def test_loss_is_zero_only_at_the_target() -> None:
     right = -((grid[:, None] - 2) ** 2 + (grid[None] - 3) ** 2) / (2 * 0.8**2) + 20
     maps = torch.stack([right, torch.full((8, 8), -20.0)])[None]
     assert place_loss(maps, objects).tolist()[0] == pytest.approx([0.0, 0.0], abs=1e-3)
-    assert place_loss(maps.flip(-1), objects)[0, 0] > 1
+    assert place_loss(maps.flip(-2), objects)[0, 0] > 1
     assert place_loss(-maps, objects)[0, 1] > 1
 
 
