@@ -65,7 +65,7 @@ class Rng:
         for row in state.unbind(0):
             generator = torch.Generator()
             try:
-                generator.set_state(row.cpu().contiguous())
+                generator.set_state(row.cpu().clone())  # PyTorch reads a view's storage from its start, and crashes
             except (RuntimeError, TypeError) as error:
                 raise ValueError(
                     f"rng state: got {tuple(row.shape)} {row.dtype}, expected a generator's bytes"

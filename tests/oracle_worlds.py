@@ -58,7 +58,7 @@ def play(real: RealWorld, steps: int, seed: int, kind: str = "expert") -> Play:
         torch.tensor(actions),
         torch.tensor(rewards, dtype=torch.float32),
         no,
-        no,
+        no.clone(),
         torch.stack(places),
         {**meta, "seed": seed, "policy": kind, "frame_skip": 4},
     )

@@ -138,8 +138,10 @@ def test_wrong_context_is_refused() -> None:
     """Catches: frames of another resolution, or too few of them, reaching the network."""
     world = golden_world()
     with pytest.raises(ValueError, match=r"\(1, 4, 3, 16, 16\)"):
-        world.initial(Context(torch.zeros(1, 4, 3, 16, 16, dtype=torch.uint8), torch.zeros(1, 3).long()),
-        Rng.seeded([0]))
+        world.initial(
+            Context(torch.zeros(1, 4, 3, 16, 16, dtype=torch.uint8), torch.zeros(1, 3).long()), Rng.seeded([0])
+        )
     with pytest.raises(ValueError, match="got 2 frames, expected at least 4"):
-        world.initial(Context(torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8), torch.zeros(1, 1).long()),
-        Rng.seeded([0]))
+        world.initial(
+            Context(torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8), torch.zeros(1, 1).long()), Rng.seeded([0])
+        )

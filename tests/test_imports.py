@@ -78,14 +78,15 @@ def test_app_imports_engine_imports_models(source: str) -> None:
 
 @pytest.mark.parametrize("source", [s for s in sources() if s.startswith("models/") and s.count("/") > 1])
 def test_inside_models(source: str) -> None:
-    """Catches: a family that reads files or another family, layers that know a family, data that knows an environment.
-    """
+    """Catches: a family that reads files or another family, layers that know a family, data that knows an environment."""
     mine = part(source)
     if mine == "training":
         return
     allowed = BELOW.get(mine, {mine, *FAMILY_MAY})
     found = {part(name) for name in imports(source) if name.startswith("models.")}
-    assert found <= allowed | set(BASE), f"{source}: got {sorted(found - allowed - set(BASE))}, expected {sorted(allowed)}"
+    assert found <= allowed | set(BASE), (
+        f"{source}: got {sorted(found - allowed - set(BASE))}, expected {sorted(allowed)}"
+    )
 
 
 @pytest.mark.parametrize("source", [f"models/{name}.py" for name in BASE])

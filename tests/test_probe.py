@@ -34,9 +34,9 @@ def made_up(count: int, seed: int) -> Labelled:
 
 
 def episode(seed: int) -> Episode:
-    data = made_up(9, seed)
-    ends = torch.zeros(2, 8, dtype=torch.bool)
-    return Episode(data.frames, torch.zeros(8).long(), torch.zeros(8), ends[0], ends[1], data.objects, {"objects": NAMES})
+    data, no = made_up(9, seed), torch.zeros(8, dtype=torch.bool)
+    meta = {"objects": list(NAMES)}
+    return Episode(data.frames, torch.zeros(8).long(), torch.zeros(8), no, no.clone(), data.objects, meta)
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +116,14 @@ def test_labels_of_what_the_screen_hides_are_invisible() -> None:
 
 def test_neighbours_of_an_erased_object_are_not_trusted() -> None:
     """Bug: a half-erased neighbour is taught as whole."""
-    frames = torch.full((1, 3, 64, 64), 90, dtype=torch.uint8)
+    frames, behind = torch.full((1, 3, 64, 64), 90, dtype=torch.uint8), torch.zeros(3, 64, 64, dtype=torch.uint8)
     objects = torch.tensor([[[10.0, 10.0, 1.0], [10.0, 14.0, 1.0], [50.0, 50.0, 1.0]]])
     for seed in range(20):
-        after, trust = erase(Labelled(frames, objects), torch.zeros(3, 64, 64).byte(), 0.4,
-        torch.Generator().manual_seed(seed)) gone = (after.objects[0, :, 2] == 0).tolist() assert trust[0].tolist() ==
-        [float(gone[0] or not gone[1]), float(gone[1] or not gone[0]), 1.0] for k, (y, x) in enumerate([(10, 10), (10,
-        14), (50, 50)]):
+        generator = torch.Generator().manual_seed(seed)
+        after, trust = erase(Labelled(frames, objects), behind, 0.4, generator)
+        gone = (after.objects[0, :, 2] == 0).tolist()
+        assert trust[0].tolist() == [float(gone[0] or not gone[1]), float(gone[1] or not gone[0]), 1.0]
+        for k, (y, x) in enumerate([(10, 10), (10, 14), (50, 50)]):
             assert (after.frames[0, 0, y, x] == 0) == (gone[k] or (k < 2 and any(gone[:2])))
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from models.envs.real_world import RealWorld
-from models.types import Context, Prediction, WorldSpec
+from models.types import Prediction
 from models.world import Rng, WorldModel, cat_states, clone_state, split_state, state_tensors
 from tests.counting import CountingWorld
 from tests.tiny_worlds import random_starts, tiny_world
@@ -54,14 +54,16 @@ def world(request: pytest.FixtureRequest, case: Case) -> WorldModel[Any]:
     return made(next(name for name, known in CASES.items() if known is case))
 
 
-def starts(spec: WorldSpec) -> Context:
-    return random_starts(spec, 3)
+@cache
+def start(world: WorldModel[Any], seeds: tuple[int, ...]) -> tuple[Any, Rng]:
+    rng = Rng.seeded(seeds)
+    return world.initial(random_starts(world.spec, 3), rng), rng
 
 
 def begin(world: WorldModel[Any], seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[Any, Rng]:
     """Three rows at their start, and their randomness."""
-    rng = Rng.seeded(seeds)
-    return world.initial(starts(world.spec), rng), rng
+    state, rng = start(world, seeds)
+    return clone_state(state), rng.clone()
 
 
 def play(world: WorldModel[Any], state: Any, rng: Rng, actions: list[Tensor]) -> tuple[Any, list[Prediction]]:
@@ -108,12 +110,22 @@ def test_shapes_and_types(world: WorldModel[Any]) -> None:
     assert torch.equal(world.frame(after), prediction.frame), "what is seen before the next step"
 
 
+def test_same_seed_same_start(world: WorldModel[Any]) -> None:
+    """Catches: a start that depends on what was played in the same world before."""
+    want, rng = begin(world)
+    again = Rng.seeded((1, 2, 3))
+    got = world.initial(random_starts(world.spec, 3), again)
+    assert all(torch.equal(t, getattr(want, name)) for name, t in state_tensors(got).items())
+    assert torch.equal(rng.state(), again.state())
+
+
 def test_state_is_dense_in_every_step(world: WorldModel[Any]) -> None:
-    """Catches: a state that grows with every step, which a session of an hour would notice."""
+    """Catches: a state that grows with every step, or is a view of more than it shows, in a session of an hour."""
     state, rng = begin(world)
     shapes = {name: (t.shape, t.dtype) for name, t in state_tensors(state).items()}
     state, _ = play(world, state, rng, moves(world))
     assert {name: (t.shape, t.dtype) for name, t in state_tensors(state).items()} == shapes
+    assert all(t.is_contiguous() for t in state_tensors(state).values())
 
 
 def test_step_leaves_its_input_alone(world: WorldModel[Any]) -> None:
@@ -247,8 +259,7 @@ def test_actions_must_be_indices(world: WorldModel[Any]) -> None:
 
 
 def test_settings_are_live_and_share_the_weights(world: WorldModel[Any], case: Case) -> None:
-    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its states.
-    """
+    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its states."""
     before = world.settings
     other = world.with_settings(**dict(case.change))
     for key, value in case.change:

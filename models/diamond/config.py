@@ -45,6 +45,11 @@ class RewEndConfig:
 
     event_share: share of training segments drawn around a reward or a termination (0 in the paper: rare ones take
     long).
+    difference_gain: where above 0 the network sees gain * (next frame - frame) in place of the next frame, so that a point
+    on the score or a one-pixel ball stands out from the background (0 in the paper).
+    bottleneck: where above 0 the feature map is squeezed to this many channels and batch-normalised before the LSTM, and
+    the logits get a linear shortcut from it (0 in the paper). Without it the LSTM's gates, fed by thousands of features of
+    a constant background, saturate long before they learn of the few that mark an event.
     """
 
     lstm_dim: int = 512
@@ -54,6 +59,8 @@ class RewEndConfig:
     attn_depths: tuple[int, ...] = (0, 0, 0, 0)
     patch: int = 1
     event_share: float = 0.0
+    difference_gain: float = 0.0
+    bottleneck: int = 0
 
     def __post_init__(self) -> None:
         check_levels("rew_end", self.depths, self.channels, self.attn_depths, self.patch)
@@ -169,7 +176,15 @@ def small(num_actions: int) -> DiamondConfig:
         num_actions,
         denoiser=DenoiserConfig(cond=128, channels=(64, 64, 96), depths=(2, 2, 2), attn_depths=(0, 0, 0), patch=2),
         rew_end=RewEndConfig(
-            lstm_dim=128, cond=64, depths=(1, 1), channels=(32, 48), attn_depths=(0, 0), patch=4, event_share=0.5
+            lstm_dim=128,
+            cond=64,
+            depths=(1, 1),
+            channels=(32, 48),
+            attn_depths=(0, 0),
+            patch=4,
+            event_share=0.5,
+            difference_gain=4.0,
+            bottleneck=8,
         ),
         loss=LossConfig(loc=0.4, scale=1.3, autoregressive_from=0.45, motion_weight=8.0),
     )

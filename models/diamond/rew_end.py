@@ -49,9 +49,13 @@ class RewEndModel(nn.Module):
         super().__init__()
         self.config = config
         shrink = config.patch * 2 ** (len(config.channels) - 1)
-        features = config.channels[-1] * math.ceil(height / shrink) * math.ceil(width / shrink)
+        features = (config.bottleneck or config.channels[-1]) * math.ceil(height / shrink) * math.ceil(width / shrink)
         self.act_emb = nn.Embedding(num_actions, config.cond)
         self.encoder = Encoder(config)
+        if config.bottleneck:
+            squeeze = nn.Conv2d(config.channels[-1], config.bottleneck, 1)
+            self.squeeze = nn.Sequential(squeeze, nn.Flatten(), nn.BatchNorm1d(features))
+            self.shortcut = nn.Linear(features, 5, bias=False)
         self.lstm = nn.LSTM(features, config.lstm_dim, batch_first=True)
         self.head = nn.Sequential(
             nn.Linear(config.lstm_dim, config.lstm_dim), nn.SiLU(), nn.Linear(config.lstm_dim, 5, bias=False)
@@ -66,10 +70,17 @@ class RewEndModel(nn.Module):
         Returns reward logits (B, T, 3), termination logits (B, T, 2) and the state after the last transition.
         """
         b, t = actions.shape
-        x = torch.cat([frames, next_frames], dim=2).flatten(0, 1)
+        gain = self.config.difference_gain
+        second = gain * (next_frames - frames) if gain else next_frames
+        x = torch.cat([frames, second], dim=2).flatten(0, 1)
         x = self.encoder(x, self.act_emb(actions.flatten()))
-        x, state = self.lstm(x.reshape(b, t, -1), state)
-        logits = self.head(x)
+        if self.config.bottleneck:
+            x = self.squeeze(x)
+        x = x.reshape(b, t, -1)
+        y, state = self.lstm(x, state)
+        logits = self.head(y)
+        if self.config.bottleneck:
+            logits = logits + self.shortcut(x)
         return logits[..., :3], logits[..., 3:], state
 
 

@@ -109,7 +109,7 @@ class DiamondWorld:
         path, frame = self.next_frame(to_float(state.frames), actions, rng)
         reward, terminated, hidden, cell = self.events(state, action, frame, rng)
         frames = torch.cat([state.frames[:, 1:], frame[:, None]], dim=1)
-        after = DiamondState(frames, actions[:, 1:], hidden, cell)
+        after = DiamondState(frames, actions[:, 1:].contiguous(), hidden, cell)
         views = self.views(path, hidden) if inspect else ()
         return after, Prediction(frame, reward, terminated, views)
 

@@ -150,7 +150,7 @@ def measure_actions(world: WorldModel[Any], real: Branches, seed: int, tick: Tic
     """The part ``action_accuracy`` of a world's quality.
 
     ``first_response`` compares only the first frame in which the real futures differ: there an action that comes one
-    step late is noticed, which hides in the long run.
+    step late is noticed even where, held for long, it would not matter.
     """
     n, size, hold = real.futures.shape[:3]
     dreams = torch.cat([dream_branches(world, real, row, seed, tick) for row in range(0, n, max(1, ROWS // size))])

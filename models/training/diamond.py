@@ -27,8 +27,8 @@ VALIDATION_SEGMENTS = 64
 TRAIN = {
     ("paper", "denoiser"): TrainConfig(steps=407_600),
     ("paper", "rew_end"): TrainConfig(steps=407_600, clip=100.0),
-    ("small", "denoiser"): TrainConfig(steps=8_000, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
-    ("small", "rew_end"): TrainConfig(steps=1_500, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
+    ("small", "denoiser"): TrainConfig(steps=6_500, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
+    ("small", "rew_end"): TrainConfig(steps=1_200, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
     ("tiny", "denoiser"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, ema=0.9),
     ("tiny", "rew_end"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, clip=10.0, ema=0.9),
 }
@@ -79,7 +79,7 @@ class SegmentTask:
         return {"generator": self.generator.get_state()}, {"sampler": self.sampler.state()}
 
     def restore(self, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
-        self.generator.set_state(tensors["generator"])
+        self.generator.set_state(tensors["generator"].clone())
         self.sampler.restore(info["sampler"])
 
 
