@@ -44,7 +44,8 @@ class FakeEmulator:
 
 
 def test_preprocessing_is_the_published_one() -> None:
-    """Catches: a maximum over the wrong two screens, another resize, rewards clipped, a life lost inside the skip missed, a
+    """Catches: a maximum over the wrong two screens, another resize, rewards clipped, a life lost inside the skip
+    missed, a
     screen grabbed after the game was over."""
     numbers, emulator = golden("preprocessing"), FakeEmulator()
     frames = AtariFrames(emulator, 64)

@@ -30,7 +30,9 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_loaded_world_plays(worlds: Path) -> None:
-    """Catches: weights or settings of a folder that do not reach the world: it must play as the one it was written from."""
+    """Catches: weights or settings of a folder that do not reach the world: it must play as the one it was written
+    from.
+    """
     loaded = load_world("tiny")
     saved = tiny_world()
     with torch.no_grad():

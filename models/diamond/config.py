@@ -45,11 +45,11 @@ class RewEndConfig:
 
     event_share: share of training segments drawn around a reward or a termination (0 in the paper: rare ones take
     long).
-    difference_gain: where above 0 the network sees gain * (next frame - frame) in place of the next frame, so that a point
-    on the score or a one-pixel ball stands out from the background (0 in the paper).
-    bottleneck: where above 0 the feature map is squeezed to this many channels and batch-normalised before the LSTM, and
-    the logits get a linear shortcut from it (0 in the paper). Without it the LSTM's gates, fed by thousands of features of
-    a constant background, saturate long before they learn of the few that mark an event.
+    difference_gain: where above 0 the network sees gain * (next frame - frame) in place of the next frame, so that a
+    point on the score or a one-pixel ball stands out from the background (0 in the paper).
+    bottleneck: where above 0 the feature map is squeezed to this many channels and batch-normalised before the LSTM,
+    and the logits get a linear shortcut from it (0 in the paper). Without it the LSTM's gates, fed by thousands of
+    features of a constant background, saturate long before they learn of the few that mark an event.
     """
 
     lstm_dim: int = 512
@@ -117,24 +117,19 @@ class DiamondConfig:
 
 
 @dataclass(frozen=True)
-class DiamondSettings:
-    """Live settings of a playing DIAMOND world. sample_events False takes the likeliest reward and termination."""
+class DiamondSettings(SamplerConfig):
+    """Live settings of a playing DIAMOND world: its sampler, and how it takes its events.
 
-    steps: int = 3
-    sigma_min: float = 2e-3
-    sigma_max: float = 5.0
-    rho: float = 7.0
-    order: int = 1
-    s_churn: float = 0.0
+    sample_events False takes the likeliest reward and termination instead of drawing them.
+    """
+
     sample_events: bool = True
     precision: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: got {self.precision!r}, expected one of {PRECISIONS}")
-        if not 1 <= self.steps <= 100:
-            raise ValueError(f"steps: got {self.steps}, expected 1 .. 100")
-        self.sampler()
 
     def changed(self, changes: dict[str, Any]) -> DiamondSettings:
         """With some settings changed. Raises ValueError on an unknown name or a bad value."""
@@ -142,16 +137,6 @@ class DiamondSettings:
         if unknown := sorted(set(changes) - set(names)):
             raise ValueError(f"settings: got unknown {unknown}, expected some of {names}")
         return replace(self, **changes)
-
-    def sampler(self) -> SamplerConfig:
-        return SamplerConfig(
-            steps=self.steps,
-            sigma_min=self.sigma_min,
-            sigma_max=self.sigma_max,
-            rho=self.rho,
-            order=self.order,
-            s_churn=self.s_churn,
-        )
 
 
 def strict(cls: type[T], values: dict[str, Any], where: str) -> T:

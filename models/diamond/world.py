@@ -124,7 +124,7 @@ class DiamondWorld:
         def noise() -> Tensor:
             return rng.normal(*shape).to(self.device)
 
-        path = sample(denoise, noise(), noise, self.settings.sampler())
+        path = sample(denoise, noise(), noise, self.settings)
         return path, to_bytes(path[-1], nearest=True)
 
     def events(

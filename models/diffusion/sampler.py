@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.diffusion.schedule import karras_sigmas
 
+MAX_STEPS = 100
 Denoise = Callable[[Tensor, Tensor], Tensor]
 Noise = Callable[[], Tensor]
 
@@ -27,10 +28,12 @@ class SamplerConfig:
     order: int = 1
     s_churn: float = 0.0
     s_tmin: float = 0.0
-    s_tmax: float = math.inf
+    s_tmax: float = 1e9
     s_noise: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.steps > MAX_STEPS:
+            raise ValueError(f"sampler steps: got {self.steps}, expected at most {MAX_STEPS}")
         if self.order not in (1, 2):
             raise ValueError(f"sampler order: got {self.order}, expected 1 (Euler) or 2 (Heun)")
         if self.s_churn < 0 or self.s_noise < 0:
