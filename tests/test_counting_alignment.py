@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from models.data.episode import Episode
-from models.data.segments import SegmentSampler, Segments, cat_segments, read_segment
+from models.data.segments import Segments, SegmentSampler, cat_segments, read_segment
 from models.data.store import EpisodeStore
 from models.diamond.loss import rew_end_loss
 from models.nn.pixels import to_float

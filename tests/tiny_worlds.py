@@ -50,7 +50,7 @@ def random_starts(spec: WorldSpec, count: int, seed: int = 0) -> Context:
     generator = torch.Generator().manual_seed(seed)
     shape = (count, spec.context + 2, 3, spec.height, spec.width)
     frames = torch.randint(256, shape, generator=generator).to(torch.uint8)
-    return Context(frames, torch.randint(spec.actions.size, shape[:1] + (shape[1] - 1,), generator=generator))
+    return Context(frames, torch.randint(spec.actions.size, (*shape[:1], shape[1] - 1), generator=generator))
 
 
 def write_tiny(path: Path, **changes: object) -> WorldFolder:
