@@ -115,7 +115,8 @@ def test_same_seed_same_game(pong: AtariEnv) -> None:
 
 
 def test_snapshot_restores_the_game(pong: AtariEnv) -> None:
-    """Catches: a snapshot without the screen that the next frame's maximum needs, or without the emulator's randomness."""
+    """Catches: a snapshot without the screen that the next frame's maximum needs, or without the emulator's randomness.
+    """
     actions = np.random.default_rng(1).integers(0, 6, 60).tolist()
     pong.reset(seed=1)
     play(pong, actions[:30])

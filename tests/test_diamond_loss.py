@@ -113,7 +113,8 @@ def test_noise_is_drawn_in_the_published_order() -> None:
 
 
 def test_decay_groups() -> None:
-    """Catches: decay on biases, embeddings or norms, and an order in which an optimiser's stored state would not fit."""
+    """Catches: decay on biases, embeddings or norms, and an order in which an optimiser's stored state would not fit.
+    """
     numbers = golden("atari_train_trace")
     decay, rest = parameter_groups(denoiser("atari"))
     assert decay == numbers.names("decay_names")

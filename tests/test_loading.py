@@ -67,7 +67,8 @@ def test_unknown_world_names_the_nearest(worlds: Path) -> None:
 
 
 def test_own_folders_come_first(worlds: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    """Catches: a user's own world hidden by a shipped one of the same name, or only the first of two folders searched."""
+    """Catches: a user's own world hidden by a shipped one of the same name, or only the first of two folders searched.
+    """
     mine, more = tmp_path_factory.mktemp("mine"), tmp_path_factory.mktemp("more")
     write_tiny(mine / "tiny", quality={"mine": {}})
     write_tiny(more / "third")

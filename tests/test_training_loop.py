@@ -285,7 +285,8 @@ def test_no_average_is_the_model_itself() -> None:
 
 
 def test_decay_shrinks_the_first_group_only() -> None:
-    """Catches: weight decay on biases, norms or embeddings. Without gradients AdamW only multiplies by 1 - lr * decay."""
+    """Catches: weight decay on biases, norms or embeddings. Without gradients AdamW only multiplies by 1 - lr * decay.
+    """
     model = nn.Sequential(nn.Embedding(2, 4), nn.Linear(4, 4), nn.GroupNorm(1, 4))
     assert parameter_groups(model) == (["1.weight"], ["0.weight", "1.bias", "2.bias", "2.weight"])
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

@@ -259,7 +259,8 @@ def test_actions_must_be_indices(world: WorldModel[Any]) -> None:
 
 
 def test_settings_are_live_and_share_the_weights(world: WorldModel[Any], case: Case) -> None:
-    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its states."""
+    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its states.
+    """
     before = world.settings
     other = world.with_settings(**dict(case.change))
     for key, value in case.change:

@@ -22,10 +22,14 @@ class Emulator(Protocol):
 
 
 def game_names() -> list[str]:
-    """All games of the installed ale-py, in snake case (space_invaders)."""
-    from ale_py.roms import get_all_rom_ids
+    """All games of the installed ale-py that one player can play, in snake case (space_invaders).
 
-    return sorted(get_all_rom_ids())
+    The others (combat, joust, ...) would end the whole process when loaded.
+    """
+    from ale_py import ALEInterface
+    from ale_py.roms import get_all_rom_ids, get_rom_path
+
+    return sorted(name for name in get_all_rom_ids() if ALEInterface.isSupportedROM(get_rom_path(name)) is not None)
 
 
 def rom_of(game: str) -> str:

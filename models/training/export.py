@@ -29,7 +29,7 @@ from models.world import Rng
 START_FRAMES = 8
 PREVIEW_STEPS = 75
 EMULATOR_HZ = 60
-GAME_SETTINGS = DiamondSettings(sample_events=False)
+GAME_SETTINGS = DiamondSettings(s_churn=3.0, sample_events=False)
 """Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game.
 """
 
