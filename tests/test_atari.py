@@ -159,14 +159,15 @@ def test_losing_a_life_ends_the_episode_not_the_game() -> None:
 def test_game_that_is_over_stays_over() -> None:
     """Catches: a real world that plays on behind a finished game, or pays for it; freeway ends by its clock."""
     world = RealWorld("freeway")
-    state, rng = world.initial(None, Rng.seeded([0])), Rng.seeded([0])  # type: ignore[arg-type]
-    up, over = torch.tensor([1]), False
-    for _ in range(3000):
-        state, prediction = world.step(state, up, rng)
-        over = bool(prediction.terminated)
-        if over:
+    rng, up = Rng.seeded([0]), torch.tensor([1])
+    world.initial(None, rng)  # type: ignore[arg-type]
+    emulator = world.env.emulator.ale
+    for _ in range(12_000):
+        emulator.act(0)
+        if emulator.game_over():
             break
-    assert over
+    assert emulator.game_over()
+    state = world.state_of()
     for _ in range(2):
         state, prediction = world.step(state, up, rng)
         assert bool(prediction.terminated)

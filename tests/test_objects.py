@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ COLOURS = {"pong": (PADDLE, ENEMY, BALL), "breakout": (BRICK, BRICK), "boxing": 
 STEPS = 160
 
 
+@cache
 def screens(game: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Screens and memory of a game played by its expert."""
     env = AtariEnv(game)
@@ -46,8 +49,7 @@ def test_objects_are_drawn_where_memory_says(game: str) -> None:
 
 def test_pong_places_are_centres() -> None:
     """Catches: an offset of some pixels, and an object said to be visible while it is not drawn: the centres of the
-    drawn
-    paddles and ball are within a pixel of their places."""
+    drawn paddles are within a pixel of their places, those of the ball (cut off at the walls) within two."""
     columns = ((138, 146), (14, 22), (0, 160))
     for screen, ram in screens("pong"):
         for k, (y, x, visible) in enumerate(OBJECTS["pong"].read(ram)):
@@ -56,7 +58,7 @@ def test_pong_places_are_centres() -> None:
             assert not visible or k == 2 or drawn.any(), f"frame without object {k}, expected it at {y, x}"
             if visible and drawn.any():
                 rows, cols = np.nonzero(drawn)
-                assert abs(rows.mean() + 34.5 - y) <= 1
+                assert abs(rows.mean() + 34.5 - y) <= (2 if k == 2 else 1)
                 assert abs(cols.mean() + low + 0.5 - x) <= 1
 
 

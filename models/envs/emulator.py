@@ -29,7 +29,8 @@ def game_names() -> list[str]:
     from ale_py import ALEInterface
     from ale_py.roms import get_all_rom_ids, get_rom_path
 
-    return sorted(name for name in get_all_rom_ids() if ALEInterface.isSupportedROM(get_rom_path(name)) is not None)
+    roms = {name: get_rom_path(name) for name in get_all_rom_ids()}
+    return sorted(name for name, path in roms.items() if path and ALEInterface.isSupportedROM(path) is not None)
 
 
 def rom_of(game: str) -> str:
