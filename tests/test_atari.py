@@ -45,8 +45,7 @@ class FakeEmulator:
 
 def test_preprocessing_is_the_published_one() -> None:
     """Catches: a maximum over the wrong two screens, another resize, rewards clipped, a life lost inside the skip
-    missed, a
-    screen grabbed after the game was over."""
+    missed, a screen grabbed after the game was over."""
     numbers, emulator = golden("preprocessing"), FakeEmulator()
     frames = AtariFrames(emulator, 64)
     assert np.array_equal(frames.reset(int(numbers["noops"])), numbers["reset_obs"].numpy())
@@ -115,8 +114,8 @@ def test_same_seed_same_game(pong: AtariEnv) -> None:
 
 
 def test_snapshot_restores_the_game(pong: AtariEnv) -> None:
-    """Catches: a snapshot without the screen that the next frame's maximum needs, or without the emulator's randomness.
-    """
+    """Catches: a snapshot without the screen that the next frame's maximum needs, or without the emulator's
+    randomness."""
     actions = np.random.default_rng(1).integers(0, 6, 60).tolist()
     pong.reset(seed=1)
     play(pong, actions[:30])

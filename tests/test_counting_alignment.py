@@ -45,8 +45,7 @@ def draw(store: Path, steps: int, beyond_end: bool) -> Segments:
 @pytest.mark.parametrize("beyond_end", [False, True])
 def test_training_batches(counting_store: Path, beyond_end: bool) -> None:
     """Catches: a batch whose actions, rewards or ends are shifted against its frames, padding that is not masked,
-    frames of
-    two episodes in one segment."""
+    frames of two episodes in one segment."""
     batch = draw(counting_store, 7, beyond_end)
     count, led_by, length = (batch.frames[:, :, c, 0, 0].long() for c in range(3))
     both = batch.mask[:, :-1] & batch.mask[:, 1:]

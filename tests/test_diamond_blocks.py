@@ -49,8 +49,7 @@ def load(name: str) -> nn.Module:
 @pytest.mark.parametrize("name", BLOCKS)
 def test_block_matches_the_published_one(name: str) -> None:
     """Catches: sine before cosine, scale and shift swapped, attention's skip from the tensor before its norm, padding
-    on
-    both sides, skips in the wrong order, other group counts."""
+    on both sides, skips in the wrong order, other group counts."""
     numbers = golden("blocks")
     inputs = [numbers[f"{name}:in{i}"] for i in range(2) if f"{name}:in{i}" in numbers]
     assert_near(load(name)(*inputs), numbers[f"{name}:out"], what=name)

@@ -24,8 +24,7 @@ def test_raw_network(name: str) -> None:
 @pytest.mark.parametrize("name", DENOISERS)
 def test_preconditioned_output(name: str, levels: str) -> None:
     """Catches: scalings computed from sigma without the offset noise, unscaled context frames, a rounding quantiser,
-    one
-    level for all rows where each has its own."""
+    one level for all rows where each has its own."""
     numbers = golden(f"{name}_denoiser_forward" if name == "atari" else f"{name}_forward")
     model, x, sigma = denoiser(name), numbers["x"], numbers[f"sigma_{levels}"]
     c = model.conditioners(sigma)
@@ -52,8 +51,7 @@ def test_activations_on_the_way() -> None:
 @pytest.mark.parametrize("size", [(8, 12), (20, 28)])
 def test_patches_keep_the_frame_in_place(size: tuple[int, int]) -> None:
     """Catches: pixels of a patch put back in another order than they were taken out, which only a patched network
-    shows:
-    with an identity in the middle the noisy frame must come back pixel by pixel."""
+    shows: with an identity in the middle the noisy frame must come back pixel by pixel."""
     model = Denoiser(DenoiserConfig(context=1, cond=8, depths=(1,), channels=(12,), attn_depths=(0,), patch=2), 3)
     inner, noisy = model.inner_model, torch.rand(2, 3, *size)
     inner.unet = torch.nn.Identity()

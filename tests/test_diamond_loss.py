@@ -37,8 +37,7 @@ def assert_gradients(model: nn.Module, numbers: Golden) -> None:
 @pytest.mark.parametrize("name", DENOISERS)
 def test_denoiser_loss_and_gradients(name: str) -> None:
     """Catches: the model's own frame not fed back (or fed back with a gradient), padding counted, a mean over steps
-    that is
-    a sum, levels from another distribution."""
+    that is a sum, levels from another distribution."""
     numbers = golden("atari_denoiser_loss" if name == "atari" else f"{name}_loss")
     model, noise = denoiser(name), noise_of(numbers)
     for i, draws in enumerate(noise):
@@ -84,8 +83,7 @@ def test_all_padding_is_an_error_not_a_nan() -> None:
 
 def test_motion_weight_counts_moving_pixels_more() -> None:
     """Catches: an extra weight on the wrong pixels: (loss(w) - loss(0)) / w is the error summed over moving pixels
-    only, so
-    it does not depend on w, and it is nothing where nothing moves."""
+    only, so it does not depend on w, and it is nothing where nothing moves."""
     numbers, model = golden("atari_denoiser_loss"), denoiser("atari")
     still = numbers["obs"][:, :1].expand_as(numbers["obs"]).clone()
     mask, noise = torch.ones_like(numbers["mask_padding"]), noise_of(numbers)[:1]
@@ -113,8 +111,8 @@ def test_noise_is_drawn_in_the_published_order() -> None:
 
 
 def test_decay_groups() -> None:
-    """Catches: decay on biases, embeddings or norms, and an order in which an optimiser's stored state would not fit.
-    """
+    """Catches: decay on biases, embeddings or norms, and an order in which an optimiser's stored state would not
+    fit."""
     numbers = golden("atari_train_trace")
     decay, rest = parameter_groups(denoiser("atari"))
     assert decay == numbers.names("decay_names")
@@ -154,8 +152,7 @@ class TraceTask:
 
 def test_optimiser_trace(tmp_path: Path) -> None:
     """Catches, in the training loop: averaged instead of summed micro-batches, clipping before accumulation, decay on
-    the
-    wrong group, warm-up that is off by one update."""
+    the wrong group, warm-up that is off by one update."""
     numbers, values = golden("atari_train_trace"), manifest()["train_trace"]
     keys = {"steps": "steps", "accumulate": "grad_acc_steps", "lr": "lr", "weight_decay": "weight_decay"}
     keys |= {"warmup": "warmup", "clip": "max_grad_norm"}

@@ -72,8 +72,7 @@ def published_pool(world: DiamondWorld) -> list[DiamondState]:
 
 def test_steps_of_the_published_environment() -> None:
     """Catches: the action written one slot off, rewards from the frame before, a reward class shifted by one, frames
-    that
-    are not rolled, an LSTM state that is not carried."""
+    that are not rolled, an LSTM state that is not carried."""
     numbers, world = golden("atari_world_model_env"), golden_world()
     pool = published_pool(world)
     state = cat_states([pool.pop(0), pool.pop(0)])

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOUSE = ("models", "engine", "app")
 """Each may import itself and what is before it."""
-BASE = ("types", "world", "files", "checkpoint")
+BASE = ("types", "world", "files", "checkpoint", "library")
 """Single files at the bottom of models."""
 BELOW = {
     "nn": {"nn"},
@@ -78,8 +78,8 @@ def test_app_imports_engine_imports_models(source: str) -> None:
 
 @pytest.mark.parametrize("source", [s for s in sources() if s.startswith("models/") and s.count("/") > 1])
 def test_inside_models(source: str) -> None:
-    """Catches: a family that reads files or another family, layers that know a family, data that knows an environment.
-    """
+    """Catches: a family that reads files or another family, layers that know a family, data that knows an
+    environment."""
     mine = part(source)
     if mine == "training":
         return

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine import loading
 from engine.errors import ReverieError
 from engine.loading import list_worlds, load_world, real_world_for, world_paths
+from models import library
 from models.checkpoint import MODEL
 from models.world import Rng
 from tests.tiny_worlds import tiny_world, write_tiny
@@ -24,15 +24,14 @@ def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the worlds tiny and other, the only one that is searched."""
     for name in ("tiny", "other"):
         write_tiny(tmp_path / name)
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    monkeypatch.setattr(library, "SHIPPED", tmp_path)
     monkeypatch.delenv("REVERIE_WORLDS", raising=False)
     return tmp_path
 
 
 def test_loaded_world_plays(worlds: Path) -> None:
     """Catches: weights or settings of a folder that do not reach the world: it must play as the one it was written
-    from.
-    """
+    from."""
     loaded = load_world("tiny")
     saved = tiny_world()
     with torch.no_grad():
@@ -67,8 +66,8 @@ def test_unknown_world_names_the_nearest(worlds: Path) -> None:
 
 
 def test_own_folders_come_first(worlds: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> None:
-    """Catches: a user's own world hidden by a shipped one of the same name, or only the first of two folders searched.
-    """
+    """Catches: a user's own world hidden by a shipped one of the same name, or only the first of two folders
+    searched."""
     mine, more = tmp_path_factory.mktemp("mine"), tmp_path_factory.mktemp("more")
     write_tiny(mine / "tiny", quality={"mine": {}})
     write_tiny(more / "third")
@@ -119,7 +118,7 @@ BAD = {
     "no context": (("config", "denoiser", "context"), 0, "expected an even multiple"),
     "another size": (("config", "height"), 32, "expected the size, actions and context"),
     "unknown setting": (("settings", "stepps"), 3, "unknown .*stepps"),
-    "impossible setting": (("settings", "steps"), 0, "steps: got 0, expected 1 .. 100"),
+    "impossible setting": (("settings", "steps"), 0, "sampler steps: got 0, expected at least 1"),
     "setting of words": (("settings", "steps"), "three", "tiny"),
 }
 

@@ -32,8 +32,7 @@ def screens(game: str) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("game", OBJECTS)
 def test_objects_are_drawn_where_memory_says(game: str) -> None:
     """Catches: an address or an offset that is wrong: at the place of an object that is said to be visible its colour
-    is on
-    the screen, within 2 pixels, in at least 95 % of frames; and it is said to be visible most of the time."""
+    is on the screen, within 2 pixels, in at least 95 % of frames; and it is said to be visible most of the time."""
     found: dict[int, list[bool]] = {k: [] for k in range(len(OBJECTS[game].names))}
     for screen, ram in screens(game):
         for k, (y, x, visible) in enumerate(OBJECTS[game].read(ram)):
@@ -64,8 +63,7 @@ def test_pong_places_are_centres() -> None:
 
 def test_places_are_scaled_to_the_frame() -> None:
     """Catches: places off by half a pixel after the resize: the middle of the screen is between the frame's middle
-    pixels,
-    its first corner half a pixel before the first one's centre."""
+    pixels, its first corner half a pixel before the first one's centre."""
     middle = (SCREEN_HEIGHT / 2, SCREEN_WIDTH / 2, True)
     places = ObjectMap(("a", "b"), "a", lambda ram: (middle, (0.0, 0.0, False))).places(np.zeros(128), 64)
     assert places.tolist() == [[31.5, 31.5, 1.0], [-0.5, -0.5, 0.0]]
@@ -73,8 +71,7 @@ def test_places_are_scaled_to_the_frame() -> None:
 
 def test_enemy_outside_of_the_court_is_not_visible() -> None:
     """Catches: pong's enemy counted as seen while it is away after a point, which would blame a dream for not showing
-    it.
-    """
+    it."""
     ram = np.zeros(128, np.uint8)
     ram[51] = 109
     own, enemy, ball = OBJECTS["pong"].read(ram)

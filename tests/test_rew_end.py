@@ -48,8 +48,7 @@ def test_step_by_step_equals_the_sequence() -> None:
 
 def test_loss_and_gradients() -> None:
     """Catches: the frame after a death left grey, a truncation repaired as if it were a death, padding counted, a
-    reward's
-    size instead of its sign, class weights."""
+    reward's size instead of its sign, class weights."""
     numbers, model = golden("atari_rew_end"), rew_end()
     finals = torch.zeros(5, 3, 32, 32)
     finals[[1, 2, 4]] = numbers["loss_final_observation_1_2_4"]
@@ -81,9 +80,8 @@ def test_lstm_starts_as_published() -> None:
 
 @pytest.mark.parametrize("size", [32, 36, 44])
 def test_any_frame_size_of_whole_patches(size: int) -> None:
-    """Catches: an LSTM sized for halves rounded down where strided convolutions round up, which would end a training on
-    data
-    of another resolution with PyTorch's error about matrix shapes."""
+    """Catches: an LSTM sized for halves rounded down where strided convolutions round up, which would end a training
+    on data of another resolution with PyTorch's error about matrix shapes."""
     model = RewEndModel(RewEndConfig(8, 4, (1, 1, 1), (4, 4, 4), (0, 0, 0), patch=4), 3, size, size + 4)
     frames = torch.rand(2, 3, 3, size, size + 4)
     assert model(frames, torch.zeros(2, 3, dtype=torch.int64), frames, None)[0].shape == (2, 3, 3)

@@ -34,8 +34,7 @@ def scripted_noise(numbers: Golden, name: str) -> tuple[Tensor, Callable[[], Ten
 
 def exact_denoise(network: str, frames: Tensor, actions: Tensor) -> Denoise:
     """The denoiser in float64. In float32 the order of a processor's sums can flip a level of the quantised estimate,
-    which
-    Heun's division by a small sigma blows up: that would test the processor, not the sampler."""
+    which Heun's division by a small sigma blows up: that would test the processor, not the sampler."""
     model = denoiser(network).double().requires_grad_(False)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
@@ -49,8 +48,7 @@ def exact_denoise(network: str, frames: Tensor, actions: Tensor) -> Denoise:
 @pytest.mark.parametrize(("network", "name"), RUNS)
 def test_trajectory(network: str, name: str) -> None:
     """Catches: initial noise scaled by sigma_max, the churned level given to the denoiser, a Heun correction on the
-    last
-    step, noise drawn where nothing is churned."""
+    last step, noise drawn where nothing is churned."""
     numbers, config = golden(f"{network}_sampler"), config_of(name)
     x, noise, left = scripted_noise(numbers, name)
     path = sample(exact_denoise(network, numbers["prev_obs"], numbers["prev_act"]), x, noise, config)

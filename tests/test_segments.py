@@ -93,8 +93,7 @@ def test_sampler_goes_on_from_its_stored_state(beyond: bool) -> None:
 
 def test_every_step_is_drawn_alike() -> None:
     """Catches: short episodes, or the steps near an end, that are hardly ever seen: without weights the step inside is
-    even,
-    so the share of an episode is its share of steps (5 standard deviations of 4,000 draws)."""
+    even, so the share of an episode is its share of steps (5 standard deviations of 4,000 draws)."""
     lengths = [10, 30, 60]
     sampler = SegmentSampler(lengths, 4000, 5, seed=0, beyond_end=True)
     counts = Counter(i.episode for i in sampler.draw())

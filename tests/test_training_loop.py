@@ -77,8 +77,7 @@ def assert_identical(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
 
 def test_resume_is_exact(name: str, counting_store: Path, tmp_path: Path) -> None:
     """Catches: weights, average, optimiser, schedule or batches that differ, by a single bit, when a training was
-    stopped and
-    run again instead of run through."""
+    stopped and run again instead of run through."""
     whole = loop_of(name, counting_store, tmp_path / "whole")
     assert whole.run(FOREVER, StopFlag()) == Outcome(6, whole.seconds, finished=True, interrupted=False)
     first = loop_of(name, counting_store, tmp_path / "halves")
@@ -151,8 +150,7 @@ def ticking() -> Iterator[float]:
 
 def test_time_box(counting_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches: a box that is not looked at, and time that is forgotten by the next call. The clock here ticks a second
-    each
-    time it is read."""
+    each time it is read."""
     clock = ticking()
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     loop = loop_of("denoiser", counting_store, tmp_path, replace(CONFIG, steps=1000))
@@ -236,8 +234,7 @@ class ScriptedTask:
 @pytest.mark.parametrize("bad", [lambda w: w * math.nan, lambda w: w * math.inf, lambda w: (w - w.detach()).sqrt()])
 def test_diverged_training_stops_with_good_weights(bad: Any, tmp_path: Path) -> None:
     """Catches: hours of training on NaN: neither a loss nor a gradient (the last case: a loss of 0 whose slope is
-    infinite)
-    that is not finite may reach the weights or a checkpoint."""
+    infinite) that is not finite may reach the weights or a checkpoint."""
     task = ScriptedTask([lambda w: w**2, bad])
     loop = Loop(task, TrainConfig(steps=5, warmup=0), tmp_path, autocast=nullcontext, checkpoint_seconds=0.0)
     with pytest.raises(DivergedError, match=r"scripted: got .* at step 1, expected a finite one; .*--lr"):
@@ -249,7 +246,8 @@ def test_diverged_training_stops_with_good_weights(bad: Any, tmp_path: Path) -> 
 
 
 def test_schedules_in_closed_form() -> None:
-    """Catches: a warm-up that is off by one, a cosine that does not end where it should, or that restarts on resume."""
+    """Catches: a warm-up that is off by one, a cosine that does not end where it should, or that restarts on
+    resume."""
     assert [lr_factor(0.5, step, 4, "constant") for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
     assert lr_factor(0.0, 0, 0, "constant") == 1
     for progress, want in ((0.0, 1.0), (0.5, 0.51), (1.0, 0.02), (2.0, 0.02)):
@@ -258,8 +256,8 @@ def test_schedules_in_closed_form() -> None:
 
 
 def test_average_in_closed_form() -> None:
-    """Catches: an average that leans the wrong way, or forgets its warm-up. Held at one value v from a start s it is
-    v + (s - v) times the product of the decays min(0.99, (1 + k) / (10 + k))."""
+    """Catches: an average that leans the wrong way, or forgets its warm-up. Held at one value v from a start s it is v
+    + (s - v) times the product of the decays min(0.99, (1 + k) / (10 + k))."""
     model = nn.Linear(2, 2)
     ema = Ema(model, 0.99)
     start = model.weight.detach().clone()
@@ -285,8 +283,8 @@ def test_no_average_is_the_model_itself() -> None:
 
 
 def test_decay_shrinks_the_first_group_only() -> None:
-    """Catches: weight decay on biases, norms or embeddings. Without gradients AdamW only multiplies by 1 - lr * decay.
-    """
+    """Catches: weight decay on biases, norms or embeddings. Without gradients AdamW only multiplies by 1 - lr *
+    decay."""
     model = nn.Sequential(nn.Embedding(2, 4), nn.Linear(4, 4), nn.GroupNorm(1, 4))
     assert parameter_groups(model) == (["1.weight"], ["0.weight", "1.bias", "2.bias", "2.weight"])
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -307,8 +305,7 @@ def test_impossible_trainings_are_refused(changes: dict[str, float]) -> None:
 
 def test_one_batch_is_learned(name: str, counting_store: Path, tmp_path: Path) -> None:
     """Catches: a loss that falls in no case: a gradient cut, a weight that is not optimised. Over and over the same
-    batch
-    and noise, the loss must come down to a third."""
+    batch and noise, the loss must come down to a third."""
     config = TrainConfig(steps=150, batch=4, lr=3e-3, warmup=0)
     loop = loop_of(name, counting_store, tmp_path, config)
     batch = loop.task.batch()

@@ -89,8 +89,7 @@ def assert_same(a: list[Prediction], b: list[Prediction], levels: int = 0) -> No
 
 def test_shapes_and_types(world: WorldModel[Any]) -> None:
     """Catches: a state with something else than batched tensors (which no save or batch could hold), predictions of
-    other
-    types than every face expects."""
+    other types than every face expects."""
     spec = world.spec
     state, rng = begin(world)
     after, prediction = world.step(state, spec.actions.noops(3), rng)
@@ -172,8 +171,7 @@ def test_stored_state_and_generators_go_on(world: WorldModel[Any]) -> None:
 
 def test_rows_together_are_rows_alone(world: WorldModel[Any], case: Case) -> None:
     """Catches: rows that mix in a batch: cat, one step, split must be the steps of the single rows. Floats may differ
-    by a
-    thousandth, frames by the case's levels, events not at all."""
+    by a thousandth, frames by the case's levels, events not at all."""
     state, rng = begin(world)
     singles, generators = split_state(state), rng.clone().split()
     for action in moves(world):
@@ -193,7 +191,8 @@ def test_rows_together_are_rows_alone(world: WorldModel[Any], case: Case) -> Non
 
 
 def test_a_row_does_not_depend_on_the_others(world: WorldModel[Any], case: Case) -> None:
-    """Catches: one generator for the whole batch: another player's seed and actions would change this player's game."""
+    """Catches: one generator for the whole batch: another player's seed and actions would change this player's
+    game."""
     state, rng = begin(world, (1, 2, 3))
     other, others = begin(world, (1, 77, 78))
     actions = moves(world)
@@ -220,8 +219,7 @@ def test_looking_inside_changes_nothing(world: WorldModel[Any]) -> None:
 
 def test_edits(world: WorldModel[Any]) -> None:
     """Catches: a view that says it can be edited and cannot, an edit that reaches into the given state or takes any
-    shape.
-    """
+    shape."""
     state, rng = begin(world)
     state, prediction = world.step(state, moves(world)[1], rng, inspect=True)
     with pytest.raises(ValueError, match="no such view"):
@@ -259,8 +257,8 @@ def test_actions_must_be_indices(world: WorldModel[Any]) -> None:
 
 
 def test_settings_are_live_and_share_the_weights(world: WorldModel[Any], case: Case) -> None:
-    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its states.
-    """
+    """Catches: a change of settings that copies the network, changes the world it was made from, or breaks its
+    states."""
     before = world.settings
     other = world.with_settings(**dict(case.change))
     for key, value in case.change:

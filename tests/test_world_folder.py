@@ -1,5 +1,5 @@
-"""A world on disk: what is written comes back, what is damaged is refused by name, a failed write leaves the old world.
-"""
+"""A world on disk: what is written comes back, what is damaged is refused by name, a failed write leaves the old
+world."""
 
 from __future__ import annotations
 

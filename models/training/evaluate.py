@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.checkpoint import MANIFEST, WorldFolder, open_world_folder
+from models.checkpoint import open_world_folder
 from models.data.episode import EpisodeFile
 from models.data.store import EpisodeStore
-from models.diamond.world import DiamondWorld
 from models.envs.objects import OBJECTS
 from models.envs.real_world import RealWorld
 from models.files import write_atomic
+from models.library import build_world, find_world
 from models.nn.precision import device_of
 from models.training.branches import HOLD, measure_actions, real_branches
 from models.training.card import card
@@ -35,8 +34,6 @@ from models.training.quality import quality_rows
 from models.training.rollout import WARM_UP, Tick
 from models.world import WorldModel
 
-FAMILIES = {"diamond": DiamondWorld}
-SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "worlds"
 PROBE_FRAMES = 4096
 WIDE = 140
 """Columns of a terminal from which on the explanations are shown; the card has them always."""
@@ -81,22 +78,6 @@ class Subject:
         return self.heldout[0].header.meta
 
 
-def find_folder(name: str) -> WorldFolder:
-    """A world by path, or by name among those of $REVERIE_WORLDS and the shipped ones. Raises WorldError."""
-    extra = [Path(part) for part in os.environ.get("REVERIE_WORLDS", "").split(os.pathsep) if part]
-    named = [folder / name for folder in (*extra, SHIPPED) if (folder / name / MANIFEST).exists()]
-    return open_world_folder(named[0] if named else Path(name))
-
-
-def load(folder: WorldFolder) -> WorldModel[Any]:
-    """The world of a folder, with the settings it opens with."""
-    manifest = folder.manifest
-    if manifest.family not in FAMILIES:
-        raise ValueError(f"{folder.path}: got family {manifest.family!r}, expected one of {sorted(FAMILIES)}")
-    family = FAMILIES[manifest.family]
-    return family.load(manifest.spec, manifest.config, manifest.settings, folder.weights(), device_of("auto"))
-
-
 def check_data(world: WorldModel[Any], episodes: list[EpisodeFile]) -> None:
     """Raises ValueError when the episodes are not of the world's game."""
     for episode in episodes:
@@ -115,10 +96,10 @@ def evaluate(options: EvalOptions) -> int:
     if options.segments < 1:
         raise ValueError(f"segments: got {options.segments}, expected at least 1")
     console, begun = Console(), time.monotonic()
-    folder = find_folder(options.world)
+    folder = open_world_folder(find_world(options.world))
     env = folder.manifest.provenance.get("env", {})
     store = EpisodeStore(options.data or Path("data") / env.get("game", folder.name))
-    world, heldout = load(folder), store.episodes("heldout")
+    world, heldout = build_world(folder, device_of("auto")), store.episodes("heldout")
     check_data(world, heldout)
     subject, bars = Subject(world, store, heldout, options.segments, options.seed), Bars(console)
     try:
@@ -133,7 +114,7 @@ def evaluate(options: EvalOptions) -> int:
     if options.save:
         measured = folder.with_quality(quality)
         write_atomic(folder.path / "README.md", card(measured.manifest))
-        console.print(f"stored in {folder.path / MANIFEST} and README.md")
+        console.print(f"stored in {folder.path}/world.json and README.md")
     return 0
 
 
