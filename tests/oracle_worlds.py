@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -135,3 +136,21 @@ class Still(Oracle):
 @dataclass(frozen=True)
 class StillState:
     frame: Tensor
+
+
+STEPS = 110
+"""Of the episode below."""
+
+
+def quiet(done: int) -> None:
+    """Nobody watches."""
+
+
+@cache
+def real() -> RealWorld:
+    return RealWorld("pong")
+
+
+@cache
+def played() -> Play:
+    return play(real(), STEPS, seed=2, kind="sticky")

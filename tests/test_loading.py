@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import ReverieError
-from engine.loading import list_worlds, load_world, real_world_for, world_paths
+from engine.loading import list_worlds, load_world, real_world_for
 from models import library
 from models.checkpoint import MODEL
+from models.library import world_paths
 from models.world import Rng
 from tests.tiny_worlds import tiny_world, write_tiny
 

@@ -74,7 +74,7 @@ def test_lstm_starts_as_published() -> None:
     """Catches: a forget gate that starts closed, so that early training remembers nothing."""
     lstm = RewEndModel(RewEndConfig(8, 4, (1,), (4,), (0,)), 3, 8, 8).lstm
     assert torch.equal(lstm.bias_ih_l0.chunk(4)[1], torch.ones(8))
-    assert float(lstm.bias_hh_l0.abs().sum() + lstm.bias_ih_l0.sum()) == 8.0
+    assert float((lstm.bias_hh_l0.abs().sum() + lstm.bias_ih_l0.sum()).detach()) == 8.0
     assert_near(lstm.weight_hh_l0.T @ lstm.weight_hh_l0, torch.eye(8))
 
 
