@@ -36,6 +36,12 @@ class Rng:
     def __len__(self) -> int:
         return len(self.generators)
 
+    def check(self, batch: int) -> Rng:
+        """Return self if it has one generator for each row of a batch, else raise ValueError (got, expected)."""
+        if len(self) != batch:
+            raise ValueError(f"rng: got {len(self)} generators, expected one for each of {batch} rows")
+        return self
+
     def normal(self, *shape: int) -> Tensor:
         """Standard normals (B, *shape) float32, row b from generator b."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators])

@@ -16,7 +16,7 @@ import pytest
 
 from models.data.store import EpisodeStore
 from models.envs.experts import SCRIPTS, Player, draw_kind
-from models.training.collect import collect
+from models.training.collect import collect, only_one
 from models.training.options import CollectOptions
 from tests.test_counting_alignment import assert_aligned
 
@@ -234,3 +234,11 @@ def test_players_cover_all_actions_and_hold_them() -> None:
     kinds = [draw_kind("mixed", "pong", random) for _ in range(500)]
     assert np.mean([kind == "expert" for kind in kinds]) == pytest.approx(0.8, abs=0.08)
     assert {draw_kind("mixed", "counting", random) for _ in range(100)} == {"random", "sticky"}
+
+
+def test_two_collections_do_not_share_a_store(tmp_path: Path) -> None:
+    """Catches: two collections that take the same episode numbers and overwrite each other's files."""
+    with only_one(tmp_path), pytest.raises(ValueError, match="another `reverie collect`"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        pass

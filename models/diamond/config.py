@@ -184,4 +184,10 @@ def tiny(num_actions: int) -> DiamondConfig:
     )
 
 
-PRESETS = {"paper": paper, "small": small, "tiny": tiny}
+def small_long(num_actions: int) -> DiamondConfig:
+    """A second stage for ``small``: every update predicts four frames, three of them from its own output."""
+    config = small(num_actions)
+    return replace(config, loss=replace(config.loss, autoregressive_steps=3, autoregressive_from=0.0))
+
+
+PRESETS = {"paper": paper, "small": small, "small_long": small_long, "tiny": tiny}

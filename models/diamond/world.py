@@ -103,6 +103,7 @@ class DiamondWorld:
         self, state: DiamondState, action: Tensor, rng: Rng, *, inspect: bool = False
     ) -> tuple[DiamondState, Prediction]:
         """Draw the next frame, then reward and termination; draws of a row: x, churn noise, reward, termination."""
+        rng.check(len(state.frames))
         self.spec.actions.check(action, len(state.frames))
         action = action.to(self.device)
         actions = torch.cat([state.actions, action[:, None]], dim=1)

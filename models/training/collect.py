@@ -7,6 +7,8 @@ import multiprocessing
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from models.data.episode import Episode
 from models.data.store import EpisodeStore
@@ -158,46 +161,69 @@ def check_store(store: EpisodeStore, options: CollectOptions) -> int:
 
 
 def collect(options: CollectOptions) -> int:
-    """Fill the store up to ``options.steps``. Returns the exit code: 0, or 130 after Ctrl-C."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """Fill the store up to ``options.steps``. Returns the exit code: 0, or 130 after Ctrl-C.
 
+    Raises ValueError for bad options, a store of other settings, or one that another collection is filling.
+    """
     if min(options.steps, options.workers, options.size) < 1:
         raise ValueError(f"collect: got {options}, expected at least 1 step, 1 worker and frames of 1 pixel")
     game = settings_of(options)["game"]
-    folder = options.out or Path("data") / game
-    store = EpisodeStore(folder)
-    before = check_store(store, options)
     check_policy(options.policy, game)
+    folder = options.out or Path("data") / game
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder), StopFlag() as stop:
+        store = EpisodeStore(folder)
+        before = check_store(store, options)
+        errors = run_workers(store, options, before, stop) if before < options.steps else []
+        store.write_index()
+        return report(store, errors, interrupted=stop.is_set())
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the store's lock, which the system releases when a process dies."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(
+            f"{folder}: got a store that another `reverie collect` is filling, expected a free one; "
+            "wait for it, or collect into another folder with --out"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run_workers(store: EpisodeStore, options: CollectOptions, before: int, stop: StopFlag) -> list[str]:
+    """Run the workers until the store holds enough steps or a stop is called for. Returns what went wrong."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     context = multiprocessing.get_context("spawn")
     first = max(store.numbers(), default=-1) + 1
     shared = Shared(context.Value("q", first), context.Value("q", 0), context.Event(), context.SimpleQueue())
-    workers = [context.Process(target=work, args=(options, folder, shared)) for _ in range(options.workers)]
+    workers = [context.Process(target=work, args=(options, store.folder, shared)) for _ in range(options.workers)]
     columns = (
-        TextColumn("collect {task.fields[game]}"),
+        TextColumn("collect {task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
     )
-    with StopFlag() as stop, Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task("", total=options.steps, completed=before, game=game, rate="")
-        start_deaf(workers if before < options.steps else [])
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        task = progress.add_task(settings_of(options)["game"], total=options.steps, completed=before, rate="")
+        start_deaf(workers)
         while before + shared.steps.value < options.steps and not stop.is_set():
             if any(worker.exitcode not in (None, 0) for worker in workers):
                 break
             stop.wait(0.2)
-            elapsed = progress.tasks[0].elapsed or 1
-            progress.update(
-                task, completed=before + shared.steps.value, rate=f"{shared.steps.value / elapsed:.0f} steps/s"
-            )
+            rate = f"{shared.steps.value / (progress.tasks[0].elapsed or 1):.0f} steps/s"
+            progress.update(task, completed=before + shared.steps.value, rate=rate)
         shared.stop.set()
         for worker in workers:
-            if worker.pid is not None:
-                worker.join()
-    store.write_index()
+            worker.join()
     errors = [f"a worker stopped with exit code {w.exitcode}" for w in workers if w.exitcode not in (None, 0)]
-    if errors and not shared.errors.empty():
-        errors = [shared.errors.get()]
-    return report(store, errors, interrupted=stop.is_set())
+    return [shared.errors.get()] if errors and not shared.errors.empty() else errors
 
 
 def report(store: EpisodeStore, errors: list[str], interrupted: bool) -> int:

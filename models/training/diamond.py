@@ -29,6 +29,8 @@ TRAIN = {
     ("paper", "rew_end"): TrainConfig(steps=407_600, clip=100.0),
     ("small", "denoiser"): TrainConfig(steps=6_500, batch=24, lr=1e-3, schedule="cosine", ema=0.997),
     ("small", "rew_end"): TrainConfig(steps=1_200, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
+    ("small_long", "denoiser"): TrainConfig(steps=850, batch=24, lr=4e-4, warmup=30, schedule="cosine", ema=0.99),
+    ("small_long", "rew_end"): TrainConfig(steps=1_200, batch=16, lr=1e-3, schedule="cosine", clip=10.0, ema=0.99),
     ("tiny", "denoiser"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, ema=0.9),
     ("tiny", "rew_end"): TrainConfig(steps=100, batch=4, lr=1e-3, warmup=5, clip=10.0, ema=0.9),
 }
@@ -101,7 +103,7 @@ class DenoiserTask(SegmentTask):
 
     def loss(self, batch: Segments, progress: float) -> tuple[Tensor, dict[str, float]]:
         predicted = self.predicted if progress >= self.config.loss.autoregressive_from else 1
-        frames = to_float(batch.frames.to(self.device))
+        frames = padded_float(batch, self.device)
         noise = draw_noise(frames, predicted, self.generator)
         actions, mask = batch.actions.to(self.device), batch.mask.to(self.device)
         return denoiser_loss(self.model, self.config.loss, frames, actions, mask, noise)
@@ -148,7 +150,7 @@ class RewEndTask(SegmentTask):
         to = self.device
         return rew_end_loss(
             model,
-            to_float(batch.frames.to(to)),
+            padded_float(batch, to),
             batch.actions.to(to),
             batch.rewards.to(to),
             batch.terminated.to(to),
@@ -159,6 +161,11 @@ class RewEndTask(SegmentTask):
     def validate(self, model: nn.Module) -> tuple[dict[str, float], Tensor | None]:
         assert isinstance(model, RewEndModel)
         return self.loss_of(model, self.heldout)[1], None
+
+
+def padded_float(batch: Segments, device: torch.device) -> Tensor:
+    """A batch's frames as floats; padding is 0, mid grey, as in the published code."""
+    return to_float(batch.frames.to(device)) * batch.mask.to(device)[..., None, None, None]
 
 
 def strips(last: Tensor, truth: Tensor, guess: Tensor, rows: int = 8) -> Tensor:

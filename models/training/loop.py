@@ -153,6 +153,12 @@ class Loop:
         self.task.restore(parts.get("task", {}), info["task"])
         self.step, self.seconds, self.ema.updates = info["step"], info["seconds"], info["ema_updates"]
 
+    def begin_from(self, path: Path) -> None:
+        """Take the averaged weights of another checkpoint of the same model. Raises ValueError when they do not fit."""
+        weights = read_checkpoint(path)[0]["ema"]
+        load_weights(self.task.model, weights, str(path))
+        load_weights(self.ema.model, weights, str(path))
+
     def run(self, max_seconds: float, stop: StopFlag) -> Outcome:
         """Train for at most ``max_seconds``, logging to TensorBoard under folder/tensorboard."""
         from torch.utils.tensorboard import SummaryWriter

@@ -45,6 +45,8 @@ class TrainOptions:
     out: Path | None = None
     """The run's folder; runs/FAMILY-GAME by default."""
     preset: str = "small"
+    init: Path | None = None
+    """A run to begin from: its averaged weights, where this run has no checkpoint of its own yet."""
     part: Literal["all", "denoiser", "rew_end"] = "all"
     """What to train; all is the denoiser, then the model of reward and termination."""
     max_minutes: float = 60.0

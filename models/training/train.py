@@ -97,6 +97,8 @@ def train(options: TrainOptions) -> int:
                 validate_every=options.validate_every,
                 checkpoint_seconds=options.checkpoint_minutes * 60,
             )
+            if options.init and loop.step == 0:
+                loop.begin_from(options.init / part / "checkpoint.safetensors")
             if options.compile:
                 task.network.compile()
             left = deadline - time.monotonic()
