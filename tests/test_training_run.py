@@ -12,6 +12,7 @@ from engine.loading import load_world
 from models.data.store import EpisodeStore
 from models.training.checkpoint import read_checkpoint
 from models.training.export import choose_starts, export
+from models.training.loop import Loop, Outcome
 from models.training.options import ExportOptions, TrainOptions
 from models.training.train import train
 from models.world import Rng
@@ -114,3 +115,26 @@ def test_folders_without_a_trained_run_are_refused(run: Path, counting_store: Pa
     with pytest.raises(ValueError, match="expected both parts trained; .*--part denoiser"):
         export(ExportOptions(half, tmp_path / "world", data=counting_store))
     assert not (tmp_path / "world").exists()
+
+
+def test_a_second_stage_begins_from_the_first(
+    run: Path, counting_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches: --init that is ignored, takes the raw weights for the averaged ones, or loses the other part."""
+    monkeypatch.setattr("models.training.diamond.VALIDATION_SEGMENTS", 2)
+    began = []
+    monkeypatch.setattr("models.training.loop.Loop.run", lambda loop, *_: began.append(loop) or stopped(loop))
+    second = tmp_path / "second"
+    assert train(options(counting_store, second, part="denoiser", init=run)) == 0
+    first = read_checkpoint(run / "denoiser" / "checkpoint.safetensors")[0]["ema"]
+    assert all(torch.equal(first[name], value) for name, value in began[0].task.model.state_dict().items())
+    parts = [(folder / "rew_end" / "checkpoint.safetensors").read_bytes() for folder in (run, second)]
+    assert parts[0] == parts[1]
+    record = json.loads((second / "record.json").read_text())
+    assert record["stage_before"]["denoiser"]["steps"] == record["rew_end"]["steps"] == 2
+    with pytest.raises(ValueError, match="--init: got .*expected a run"):
+        train(options(counting_store, tmp_path / "third", init=tmp_path))
+
+
+def stopped(loop: Loop) -> Outcome:
+    return Outcome(loop.step, 0.0, finished=False, interrupted=False)

@@ -81,18 +81,22 @@ def measured_on(values: dict[str, Any]) -> str:
     )
 
 
+def work_done(work: dict[str, Any]) -> str:
+    """One part's training in a phrase."""
+    updates = f"{work['steps']} updates of {work['batch']} samples at learning rate {work['lr']:g}"
+    return f"{updates}, {work['minutes']} minutes"
+
+
 def how_trained(manifest: Manifest) -> str:
     known = manifest.provenance
     lines = []
     if data := known.get("data"):
         players = ", ".join(f"{count} {kind}" for kind, count in data.get("policies", {}).items())
         lines.append(f"- data: {data['train_steps']} steps in {data['train_episodes']} episodes, players: {players}")
+    first = known.get("stage_before", {})
     for part in ("denoiser", "rew_end"):
-        if work := known.get(part):
-            lines.append(
-                f"- {part}: {work['steps']} updates of {work['batch']} samples at learning rate {work['lr']:g}, "
-                f"{work['minutes']} minutes"
-            )
+        works = [work for work in (first.get(part), known.get(part)) if work]
+        lines += [f"- {part}: {said}" for said in dict.fromkeys(map(work_done, works))]
     if hardware := known.get("hardware"):
         lines.append(f"- hardware: {hardware}")
     if env := known.get("env"):

@@ -84,6 +84,8 @@ def train(options: TrainOptions) -> int:
     config = open_run(folder, options, store)
     autocast = arithmetic(options.precision, device)
     parts: list[str] = list(TASKS) if options.part == "all" else [options.part]
+    if options.init:
+        take_over(folder, options.init, parts)
     deadline = time.monotonic() + options.max_minutes * 60
     with StopFlag() as stop:
         for part in parts:
@@ -110,6 +112,21 @@ def train(options: TrainOptions) -> int:
                 return 130
     print(f"{folder}: trained; `reverie export {folder} assets/worlds/NAME` makes a world of it")
     return 0
+
+
+def take_over(folder: Path, init: Path, parts: list[str]) -> None:
+    """What a later stage keeps of the run before it: its record, and the parts that are not trained again."""
+    try:
+        before = json.loads((init / "record.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--init: got {init} ({error}), expected a run made by `reverie train`") from error
+    known = json.loads((folder / "record.json").read_text()) if (folder / "record.json").exists() else {}
+    for part in TASKS:
+        source, target = (run / part / "checkpoint.safetensors" for run in (init, folder))
+        if part not in parts and source.exists() and not target.exists():
+            write_atomic(target, source.read_bytes())
+            known[part] = before.get(part)
+    write_atomic(folder / "record.json", json.dumps({**known, "stage_before": before}, indent=1))
 
 
 def record(
