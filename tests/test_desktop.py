@@ -87,8 +87,9 @@ def test_a_held_key_reaches_the_frame(playing: Playing) -> None:
 @pytest.mark.parametrize("size", [(400, 300), (601, 900), (960, 720), (1600, 1200)])
 def test_the_picture_is_the_frame_pixel_for_pixel(playing: Playing, size: tuple[int, int]) -> None:
     """Bug: transposed axes, swapped colours or smoothing between the model's frame and the screen."""
+    until(playing, lambda shown: shown.frame.index > 1)
     press("p")
-    shown = until(playing, lambda shown: shown.paused and shown.frame.index > 1)
+    shown = until(playing, lambda shown: shown.paused)
     playing.toasts.shown.clear()
     surface = pygame.Surface(size)
     status = replace(playing._look.status(shown), mode="playing")

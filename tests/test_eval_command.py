@@ -90,7 +90,7 @@ def test_errors_at_the_boundary(folder: Path, tmp_path: Path) -> None:
         evaluation.evaluate(EvalOptions(world, data=tmp_path / "counting"))
     with pytest.raises(FileNotFoundError, match="reverie collect"):
         evaluation.evaluate(EvalOptions(world, data=tmp_path / "nothing"))
-    with pytest.raises(WorldError, match="expected a world folder"):
+    with pytest.raises(WorldError, match="got 'no such world'.*reverie worlds"):
         evaluation.evaluate(EvalOptions("no such world", data=tmp_path))
     with pytest.raises(ValueError, match="segments: got 0"):
         evaluation.evaluate(EvalOptions(world, segments=0))
