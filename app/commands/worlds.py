@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.console import console, say
+
+LINES = 4
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Worlds:
         return 0
 
 
-def quality(measures: dict[str, object]) -> str:
-    """The numbers of a world's measured quality that fit a line."""
-    shown = [f"{name} {value:.3g}" for name, value in measures.items() if isinstance(value, (int, float))]
-    return ", ".join(shown[:3]) or "not measured"
+def quality(measures: dict[str, Any]) -> str:
+    """The most telling numbers of a world's measured quality, one a line."""
+    from models.training.quality import quality_rows
+
+    rows = [row for row in quality_rows(measures) if "," not in row.measure]
+    return "\n".join(f"{row.measure} {row.value.split(' [')[0]}" for row in rows[:LINES]) or "not measured"
