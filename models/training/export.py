@@ -30,7 +30,10 @@ START_FRAMES = 8
 PREVIEW_STEPS = 75
 EMULATOR_HZ = 60
 GAME_SETTINGS = DiamondSettings(s_churn=3.0, sample_events=False)
-"""Live settings of exported worlds: the likeliest reward and termination, so that rare false events do not end a game.
+"""Live settings of exported worlds.
+
+Full churn, for without it what the context does not decide (when a ball is served) never happens; the likeliest reward
+and termination, so that rare false events do not end a game.
 """
 
 
