@@ -29,7 +29,7 @@ from models.world import Rng
 START_FRAMES = 8
 PREVIEW_STEPS = 75
 EMULATOR_HZ = 60
-GAME_SETTINGS = DiamondSettings(s_churn=3.0, sample_events=False)
+GAME_SETTINGS = DiamondSettings(steps=4, s_churn=4.0, sample_events=False)
 """Live settings of exported worlds.
 
 Full churn, for without it what the context does not decide (when a ball is served) never happens; the likeliest reward
