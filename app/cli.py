@@ -14,6 +14,7 @@ from app.commands.bench import Bench
 from app.commands.doctor import Doctor
 from app.commands.play import Play
 from app.commands.replay import Replay
+from app.commands.serve import Serve
 from app.commands.worlds import Worlds
 from app.console import complain
 from engine.errors import ReverieError
@@ -23,6 +24,7 @@ DESCRIPTION = "Reverie runs learned world models in real time: play, record, tra
 
 Subcommand = (
     Annotated[Play, tyro.conf.subcommand("play")]
+    | Annotated[Serve, tyro.conf.subcommand("serve")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Worlds, tyro.conf.subcommand("worlds")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]

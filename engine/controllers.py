@@ -1,20 +1,27 @@
-"""Who plays: a person, chance, a recorded list of actions. A controller keeps nothing; its memory is the carry."""
+"""Who plays: a person, chance, a trained agent, a recorded list of actions. A controller keeps nothing; its memory is
+the carry."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.controls import Input, action_for
+from engine.errors import ReverieError
 from engine.history import Action
 from models.types import ActionSpec, WorldSpec
 from models.world import Rng
 
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+
+STICKY = 0.75
+"""How likely chance keeps to its last action: without it, it would only tremble."""
 Carry = Mapping[str, Tensor]
 """A controller's memory as named tensors; part of every moment, thus of rewind, fork and save."""
 
@@ -95,6 +102,71 @@ class ReplayController:
         if seen.index >= len(self.actions):
             return carry, spec.noops(1)
         return carry, spec.check(torch.tensor([self.actions[seen.index]], dtype=spec.dtype), 1)
+
+
+class Policy(Protocol):
+    """What an agent plays by, see ``models.policies``: it sees frames, never a world or an environment."""
+
+    def check(self, spec: WorldSpec) -> Policy:
+        """Return self if it can play in such a world, else raise ValueError."""
+        ...
+
+    def initial(self, batch: int) -> Carry: ...
+
+    def act(self, carry: Carry, obs: Tensor, rng: Rng) -> tuple[Carry, Tensor]:
+        """The memory after, and the actions, for frames (B, 3, H, W) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class AgentController:
+    """A trained policy that sees the frames shown, nothing else; in the dream and in the real game alike."""
+
+    policy: Policy
+    name: str = "agent"
+
+    def initial(self, spec: WorldSpec) -> Carry:
+        return self.policy.check(spec).initial(1)
+
+    def act(self, carry: Carry, seen: Seen, input: Input, rng: Rng) -> tuple[Carry, Tensor]:
+        obs = torch.from_numpy(seen.image).permute(2, 0, 1)[None]
+        return self.policy.act(carry, obs, rng)
+
+
+def agent_for(loaded: LoadedWorld) -> AgentController | None:
+    """The agent that ships with a world, None where there is none. It reads a file: ask once a world.
+
+    Raises ReverieError: a damaged policy, or one that does not fit the world.
+    """
+    if loaded.folder is None:
+        return None
+    from models.policies.disk import POLICY, read_policy
+
+    path = loaded.folder.path / POLICY
+    if not path.exists():
+        return None
+    try:
+        return AgentController(read_policy(path).policy.check(loaded.world.spec))
+    except ValueError as error:
+        raise ReverieError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
+
+
+def controller_for(name: str, loaded: LoadedWorld) -> Controller:
+    """Who plays in a world, by name: human, random (chance that keeps to an action for a while) or agent.
+
+    Raises ReverieError: another name, a world without an agent, a damaged agent.
+    """
+    if name == "human":
+        return HumanController()
+    if name == "random":
+        return RandomController(sticky=STICKY)
+    agent = agent_for(loaded) if name == "agent" else None
+    if agent is None:
+        wanted = (
+            f"human or random: {loaded.world.spec.name} has no agent" if name == "agent" else "human, random or agent"
+        )
+        raise ReverieError(f"controller: got {name!r}, expected {wanted}")
+    return agent
 
 
 def random_action(spec: ActionSpec, rng: Rng) -> Tensor:

@@ -27,6 +27,19 @@ class Input:
     mouse: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class Latch:
+    """What one look at the controls finds.
+
+    since: the clock's time in seconds of the oldest event that no latch has taken yet, None without one. stamp: that
+    event's time on the clock of whoever sent it, where it came with one.
+    """
+
+    input: Input
+    since: float | None = None
+    stamp: float | None = None
+
+
 class Controls:
     """The latch between a face's events (any thread) and the session's ticks (another).
 
@@ -43,9 +56,13 @@ class Controls:
         self._count = itertools.count()
         self._mouse = (0.0, 0.0)
         self._since: float | None = None
+        self._stamp: float | None = None
 
-    def press(self, button: str, source: object = None) -> None:
-        """Hold ``button``. Several sources (two keys of one button) hold it until each has released it."""
+    def press(self, button: str, source: object = None, stamp: float | None = None) -> None:
+        """Hold ``button``. Several sources (two keys of one button) hold it until each has released it.
+
+        stamp: when this happened, on the sender's own clock; given back by the latch that takes it.
+        """
         button = button.lower()
         with self._lock:
             sources = self._sources.setdefault(button, set())
@@ -54,51 +71,58 @@ class Controls:
             sources.add(source)
             self._tapped.add(button)
             self._pressed[button] = next(self._count)
-            self._touch()
+            self._touch(stamp)
 
-    def release(self, button: str, source: object = None) -> None:
+    def release(self, button: str, source: object = None, stamp: float | None = None) -> None:
         """Let go of ``button``; nothing happens when it was not held."""
         button = button.lower()
         with self._lock:
             sources = self._sources.get(button, set())
             if source in sources:
                 sources.remove(source)
-                self._touch()
+                self._touch(stamp)
             if not sources:
                 self._sources.pop(button, None)
 
-    def move(self, dx: float, dy: float) -> None:
+    def move(self, dx: float, dy: float, stamp: float | None = None) -> None:
         """Add mouse motion in pixels."""
         with self._lock:
             self._mouse = (self._mouse[0] + dx, self._mouse[1] + dy)
-            self._touch()
+            self._touch(stamp)
 
     def clear(self) -> None:
         """Let go of everything and forget what was tapped (the window lost its focus)."""
         with self._lock:
             self._sources.clear()
             self._tapped.clear()
-            self._mouse, self._since = (0.0, 0.0), None
+            self._mouse, self._since, self._stamp = (0.0, 0.0), None, None
+
+    def untimed(self) -> None:
+        """Keep what is held and tapped, but forget since when: time that nobody played is not the input's delay."""
+        with self._lock:
+            self._since = self._stamp = None
 
     def latch(self) -> Input:
         """What is held now or was tapped since the last latch, and the mouse motion summed since then."""
-        return self.latch_timed()[0]
+        return self.latch_timed().input
 
-    def latch_timed(self) -> tuple[Input, float | None]:
-        """The latch, and the clock's time in seconds of the oldest event in it that no latch has taken yet."""
+    def latch_timed(self) -> Latch:
+        """The latch, and since when its oldest event that no latch has taken yet has waited."""
         with self._lock:
             buttons = set(self._sources) | self._tapped
             for first, second in [*OPPOSITES, *((b[1:], b) for b in buttons if b.startswith("-"))]:
                 if first in buttons and second in buttons:
                     buttons.discard(min(first, second, key=self._pressed.__getitem__))
-            result = Input(frozenset(buttons), self._mouse), self._since
+            latch = Latch(Input(frozenset(buttons), self._mouse), self._since, self._stamp)
             self._tapped.clear()
-            self._mouse, self._since = (0.0, 0.0), None
-        return result
+            self._mouse, self._since, self._stamp = (0.0, 0.0), None, None
+        return latch
 
-    def _touch(self) -> None:
+    def _touch(self, stamp: float | None) -> None:
         if self._since is None:
             self._since = self._clock()
+        if self._stamp is None:
+            self._stamp = stamp
 
 
 def action_for(spec: ActionSpec, input: Input) -> Tensor:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from engine.moment import Frame, Mark, Moment, Timeline
+from bisect import insort
+from collections.abc import Sequence
+
+from engine.moment import Frame, Mark, MarkKind, Moment, Timeline
 
 
 class Ring:
@@ -10,6 +13,10 @@ class Ring:
 
     def __init__(self, first: Moment, capacity: int) -> None:
         self._moments, self._cursor, self._capacity = [first], 0, capacity
+        self._dropped = 0
+        # Each mark with its moment's number, counted from the first moment ever: the timeline is asked for every tick.
+        self._marks: list[tuple[int, MarkKind]] = []
+        self._mark_frame()
 
     @property
     def now(self) -> Moment:
@@ -19,18 +26,35 @@ class Ring:
     def now(self, moment: Moment) -> None:
         self._moments[self._cursor] = moment
 
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """All that is kept, oldest first, also what lies ahead."""
+        return tuple(self._moments)
+
     def append(self, moment: Moment) -> Moment:
         """Go on from here: what lay ahead is dropped, and what is too old."""
+        self._unmark_ahead()
         del self._moments[self._cursor + 1 :]
         self._moments.append(moment)
-        del self._moments[: -self._capacity]
+        surplus = max(0, len(self._moments) - self._capacity)
+        del self._moments[:surplus]
+        self._dropped += surplus
+        while self._marks and self._marks[0][0] < self._dropped:
+            del self._marks[0]
         self._cursor = len(self._moments) - 1
+        self._mark_frame()
         return moment
 
     def move(self, count: int) -> Moment:
         """Go ``count`` moments forward (back when negative), as far as there are any."""
         self._cursor = min(max(self._cursor + count, 0), len(self._moments) - 1)
         return self.now
+
+    def mark(self, kind: MarkKind) -> None:
+        """Put a mark on where play stands; once of a kind."""
+        mark = (self._dropped + self._cursor, kind)
+        if mark not in self._marks:
+            insort(self._marks, mark, key=lambda mark: mark[0])
 
     def recent(self, count: int) -> list[Frame]:
         """Up to ``count`` frames that lead up to now, oldest first; never across a load."""
@@ -40,14 +64,23 @@ class Ring:
         return [moment.frame for moment in self._moments[first : self._cursor + 1]]
 
     def timeline(self) -> Timeline:
-        marks = [Mark(k, kind) for k, moment in enumerate(self._moments) if (kind := moment.frame.mark)]
-        return Timeline(len(self._moments), self._cursor, tuple(marks))
+        marks = tuple(Mark(number - self._dropped, kind) for number, kind in self._marks)
+        return Timeline(len(self._moments), self._cursor, marks)
 
     def copy(self) -> Ring:
         """Another ring of the same moments."""
         ring = Ring(self.now, self._capacity)
         ring._moments, ring._cursor = list(self._moments), self._cursor
+        ring._marks, ring._dropped = list(self._marks), self._dropped
         return ring
+
+    def _mark_frame(self) -> None:
+        if (kind := self.now.frame.mark) is not None:
+            self._marks.append((self._dropped + self._cursor, kind))
+
+    def _unmark_ahead(self) -> None:
+        while self._marks and self._marks[-1][0] > self._dropped + self._cursor:
+            del self._marks[-1]
 
     def _follows(self, k: int) -> bool:
         return self._moments[k].past.before is self._moments[k - 1].past

@@ -19,7 +19,7 @@ from engine.moment import Frame, Moment, Timeline
 from engine.ring import Ring
 from engine.saves import read_save, write_save
 from engine.transition import Move, advance, begin, settings_of
-from models.types import Context
+from models.types import Context, View
 from models.world import Rng, WorldModel
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ class Session:
         return History(self._name, self._world_hash, ticks_of(self.moment.past), made_with=made_here())
 
     @property
+    def kept(self) -> list[Moment]:
+        """Every moment held: those to go back to and the slots. Some may be the same object, in other forks too."""
+        return [*self._ring.moments, *self._slots.values()]
+
+    @property
     def timeline(self) -> Timeline:
         return self._ring.timeline()
 
@@ -180,19 +185,33 @@ class Session:
 
     def tick(self, input: Input, inspect: bool = False) -> Frame:
         """One tick: the controller acts, the world steps. A new start where the episode was over, see the class."""
+        move = self.plan(input)
+        return self.new_start() if move is None else self._advance(move, inspect)
+
+    def plan(self, input: Input) -> Move | None:
+        """What the controller does at the next tick, without doing it; None where a new start is due instead."""
         if self.auto_restart and self.frame.over:
-            return self.new_start()
+            return None
         moment = self.moment
         rng = Rng.from_state(moment.player_rng)
         seen = Seen(self._world.spec, moment.frame.index, moment.frame.image, moment.state)
         carry, action = self._controller.act(self._carry(moment), seen, input, rng)
         name = self._controller.name
-        return self._advance(Move(action, carry, rng.state(), name, name), inspect)
+        return Move(action, carry, rng.state(), name, name)
+
+    def given(self, action: Tensor, controller: str = "given") -> Move:
+        """The move of a given action, a batch of 1, whoever is the controller."""
+        moment = self.moment
+        return Move(action, moment.carry, moment.player_rng, controller, moment.carrier)
+
+    def apply(self, moment: Moment, views: tuple[View, ...] = ()) -> Frame:
+        """Go on to the moment that a move has led to; with its views, where there are any."""
+        self._ring.append(moment)
+        return replace(moment.frame, views=views) if views else moment.frame
 
     def step(self, action: Tensor, controller: str = "given", inspect: bool = False) -> Frame:
         """One step under a given action, a batch of 1, whoever is the controller; never a new start."""
-        moment = self.moment
-        return self._advance(Move(action, moment.carry, moment.player_rng, controller, moment.carrier), inspect)
+        return self._advance(self.given(action, controller), inspect)
 
     def new_start(self, start: int | None = None, seed: int | None = None) -> Frame:
         """Begin a new episode: by default the next start's index, and a seed that follows from the present one."""
@@ -231,7 +250,11 @@ class Session:
         return self._ring.append(read_save(Path(path), self.moment, self.history)).frame
 
     def fork(self) -> Session:
-        """A session of its own at the same moment, with the same past: same future under the same actions."""
+        """A session of its own at the same moment, with the same past: same future under the same actions.
+
+        Both timelines remember where they parted.
+        """
+        self._ring.mark("fork")
         twin = copy.copy(self)
         twin._ring, twin._slots = self._ring.copy(), dict(self._slots)
         return twin
@@ -248,9 +271,7 @@ class Session:
         )
 
     def _advance(self, move: Move, inspect: bool) -> Frame:
-        moment, views = advance(self._world, self.moment, move, horizon=self._horizon, inspect=inspect)
-        self._ring.append(moment)
-        return replace(moment.frame, views=views) if views else moment.frame
+        return self.apply(*advance(self._world, self.moment, move, horizon=self._horizon, inspect=inspect))
 
 
 def _count(name: str, frames: int) -> int:

@@ -14,7 +14,10 @@ class Shown:
 
     branch, branches: which fork is played, of how many. real: whether it is the real game. fps: ticks a second.
     step_ms, step_p95_ms, latch_ms: percentiles over the last ticks. input_ms: from the oldest input in this frame to
-    the frame (nan without new input); input_at: that input's time, by which a face measures up to its own display.
+    the frame (nan without new input); input_at: that input's time, by which a face measures up to its own display;
+    stamp: its time on the clock of whoever sent it. queue_ms: from the tick's due time to the begin of its step.
+    batch: players who shared the step, 0 where the frame came without one. late: the world has not held the speed asked
+    for, over the last second. replaying: a recorded past is played through.
     """
 
     frame: Frame
@@ -37,3 +40,8 @@ class Shown:
     latch_ms: float
     input_ms: float
     input_at: float | None
+    stamp: float | None = None
+    queue_ms: float = 0.0
+    batch: int = 0
+    late: bool = False
+    replaying: bool = False

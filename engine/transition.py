@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from engine.controllers import Carry, Controller
 from engine.history import Action, Past, derive_seed, frame_digest
 from engine.moment import Frame, Moment, image_of, plain_action
-from models.types import Context, View
-from models.world import Rng, WorldModel
+from models.types import Context, Prediction, View
+from models.world import Rng, WorldModel, cat_states, split_state
 
 
 @dataclass(frozen=True)
@@ -64,23 +64,57 @@ def advance(
     world: WorldModel[Any], moment: Moment, move: Move, *, horizon: int | None, inspect: bool = False
 ) -> tuple[Moment, tuple[View, ...]]:
     """The next moment, and the views when asked for. Raises ValueError for an action the world does not have."""
-    action = world.spec.actions.check(move.action, 1)
-    rng = Rng.from_state(moment.rng)
+    return advance_all(world, [moment], [move], [horizon], inspect)[0]
+
+
+def advance_all(
+    world: WorldModel[Any],
+    moments: Sequence[Moment],
+    moves: Sequence[Move],
+    horizons: Sequence[int | None],
+    inspect: bool = False,
+) -> list[tuple[Moment, tuple[View, ...]]]:
+    """``advance`` for many players in one step of the world: a row each, with a generator of its own.
+
+    The moments share nothing with each other afterwards. Their states must be of the same shapes. Raises ValueError for
+    an action the world does not have, whoever's it is.
+    """
+    spec = world.spec.actions
+    actions = [spec.check(move.action, 1).to(spec.dtype) for move in moves]
+    rngs = [Rng.from_state(moment.rng) for moment in moments]
+    alone = len(moments) == 1
+    state = moments[0].state if alone else cat_states([moment.state for moment in moments])
     with torch.no_grad():
-        state, seen = world.step(moment.state, action, rng, inspect=inspect)
-    old, reward = moment.frame, float(seen.reward[0])
-    frame = Frame(
+        after, seen = world.step(state, torch.cat(actions), Rng.cat(rngs), inspect=inspect)
+    states = [after] if alone else split_state(after)
+    seen = replace(seen, frame=seen.frame.cpu(), reward=seen.reward.cpu(), terminated=seen.terminated.cpu())
+    results = []
+    for row, (moment, move, horizon) in enumerate(zip(moments, moves, horizons, strict=True)):
+        frame = _frame(moment.frame, move, actions[row], horizon, seen, row)
+        past = _past(world, moment.past, frame.action, moment.past.start, moment.past.seed, horizon, frame)
+        reached = Moment(states[row], rngs[row].state(), move.player_rng, move.carry, move.carrier, frame, past)
+        results.append((reached, seen.views if alone or not seen.views else _views_of(seen.views, row)))
+    return results
+
+
+def _frame(old: Frame, move: Move, action: Tensor, horizon: int | None, seen: Prediction, row: int) -> Frame:
+    """What row ``row`` of a prediction shows after the frame ``old``."""
+    reward = float(seen.reward[row])
+    return Frame(
         index=old.index + 1,
-        image=image_of(seen.frame),
+        image=image_of(seen.frame[row : row + 1]),
         reward=reward,
         total=old.total + reward,
-        terminated=bool(seen.terminated[0]),
+        terminated=bool(seen.terminated[row]),
         truncated=horizon is not None and old.index + 1 >= horizon,
         action=plain_action(action),
         controller=move.name,
     )
-    past = _past(world, moment.past, frame.action, moment.past.start, moment.past.seed, horizon, frame)
-    return Moment(state, rng.state(), move.player_rng, move.carry, move.carrier, frame, past), seen.views
+
+
+def _views_of(views: tuple[View, ...], row: int) -> tuple[View, ...]:
+    """One row's views, a batch of 1 with memory of its own."""
+    return tuple(replace(view, value=view.value[row : row + 1].clone()) for view in views)
 
 
 def settings_of(world: WorldModel[Any]) -> Mapping[str, Any]:

@@ -103,8 +103,32 @@ def test_time_of_the_oldest_event() -> None:
     controls = Controls(clock=lambda: next(times))
     controls.press("up")
     controls.press("fire")
-    assert controls.latch_timed()[1] == 1.0
-    assert controls.latch_timed()[1] is None
+    assert controls.latch_timed().since == 1.0
+    assert controls.latch_timed().since is None
+
+
+def test_stamp_of_the_oldest_event() -> None:
+    """A frame that answered with a newer event's stamp, or with one already answered, would flatter the latency."""
+    controls = Controls()
+    controls.press("up", stamp=100.0)
+    controls.release("up", stamp=101.0)
+    controls.move(1.0, 0.0, stamp=102.0)
+    assert controls.latch_timed().stamp == 100.0
+    assert controls.latch_timed().stamp is None
+    controls.release("up", stamp=103.0)  # is not held: nothing happens
+    assert controls.latch_timed().stamp is None
+    controls.move(1.0, 0.0)
+    controls.press("fire", stamp=104.0)
+    assert controls.latch_timed().stamp == 104.0
+
+
+def test_time_nobody_played_is_not_delay() -> None:
+    """A key pressed in a pause of a minute would show up as a minute of latency; forgetting the key would lose it."""
+    controls = Controls()
+    controls.press("up", stamp=1.0)
+    controls.untimed()
+    latch = controls.latch_timed()
+    assert (latch.input.buttons, latch.since, latch.stamp) == ({"up"}, None, None)
 
 
 def test_no_motion_is_lost_between_threads() -> None:

@@ -33,9 +33,16 @@ ONLY_IN = {
     "ale_py": ("models/envs/", "app/commands/doctor.py"),
     "gradio": ("app/web/",),
     "fastapi": ("app/web/",),
+    "starlette": ("app/web/",),
+    "uvicorn": ("app/web/",),
+    "websockets": ("app/web/",),
+    "asyncio": ("app/web/",),
     "tyro": ("app/", "models/training/options.py"),
 }
-HEAVY = ("torch", "pygame", "gymnasium", "ale_py", "cv2", "numpy", "imageio_ffmpeg")
+HEAVY = (
+    *("torch", "pygame", "gymnasium", "ale_py", "cv2", "numpy", "imageio_ffmpeg"),
+    *("gradio", "fastapi", "starlette", "uvicorn", "websockets"),
+)
 
 
 def sources() -> list[str]:

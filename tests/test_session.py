@@ -251,6 +251,47 @@ def test_timeline_marks() -> None:
     ]
 
 
+def test_both_twins_show_where_they_parted() -> None:
+    """A fork that one of the two did not remember could not be found again; a mark must move as time is forgotten."""
+    s = session(rewind_s=1.0)
+    play(s, [UP, RIGHT])
+    twin = s.fork()
+    play(twin, [UP])
+    for one in (s, twin):
+        assert [(mark.position, mark.kind) for mark in one.timeline.marks] == [
+            (0, "start"),
+            (2, "reward"),
+            (2, "fork"),
+        ]
+    play(s, [UP] * 10)
+    assert [(mark.position, mark.kind) for mark in s.timeline.marks] == [(0, "reward"), (0, "fork")]
+    twin.rewind(2)
+    play(twin, [UP])
+    assert [mark.kind for mark in twin.timeline.marks] == ["start"]
+
+
+def test_marks_agree_with_the_moments_kept() -> None:
+    """Marks are kept beside the moments; going back, loading and forgetting must not leave one behind."""
+    s = session(CountingWorld(end=7), rewind_s=2.0)
+    s.controller = RandomController()
+    draw = np.random.default_rng(0)
+    for k in range(300):
+        match int(draw.integers(6)):
+            case 0:
+                s.rewind(int(draw.integers(6)))
+            case 1:
+                s.forward(int(draw.integers(6)))
+            case 2 if k > 20:
+                s.load("a")
+            case 3:
+                s.save("a")
+            case _:
+                s.tick(Input())
+        kept = s.kept[: s.timeline.length]
+        expected = [(k, moment.frame.mark) for k, moment in enumerate(kept) if moment.frame.mark]
+        assert [(mark.position, mark.kind) for mark in s.timeline.marks] == expected
+
+
 def test_views_come_only_when_asked_for() -> None:
     """Views kept in the ring would hold every feature map for a minute."""
     s = session()

@@ -13,4 +13,6 @@ MaybeSize = Annotated[str | None, tyro.conf.arg(metavar="WIDTHxHEIGHT", help_beh
 MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")]
 MaybeNumber = Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="")]
 MaybeFloat = Annotated[float | None, tyro.conf.arg(metavar="FLOAT", help_behavior_hint="")]
-MaybePlayer = Annotated[Literal["human", "random"] | None, tyro.conf.arg(metavar="human|random", help_behavior_hint="")]
+MaybePlayer = Annotated[
+    Literal["human", "random", "agent"] | None, tyro.conf.arg(metavar="human|random|agent", help_behavior_hint="")
+]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.commands.arguments import MaybeNumber, World
+from app.commands.arguments import MaybeFloat, MaybeNumber, World
 from app.console import console, say
 
 COLUMNS = (
@@ -35,14 +35,33 @@ class Bench:
     """Where the model runs: cpu, cuda, mps."""
     json: bool = False
     """Print the numbers as JSON."""
+    serve: bool = False
+    """Measure the server instead: players over real connections, batched against one by one, --seconds each."""
+    players: tuple[int, ...] = (1, 2, 4, 8)
+    """How many play at once, one run each (serve)."""
+    soak_minutes: MaybeFloat = None
+    """Play this long instead while others come and go, and watch the memory (serve)."""
+    connects: int = 500
+    """How often others come and go (serve, soak)."""
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ValueError(f"--seconds: got {self.seconds}, expected more than 0")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"--threads: got {self.threads}, expected at least 1")
+        if not self.players or min(self.players) < 1:
+            raise ValueError(f"--players: got {self.players}, expected numbers from 1")
+        if self.connects < 0 or (self.soak_minutes is not None and not self.soak_minutes > 0):
+            raise ValueError(
+                f"--soak-minutes, --connects: got {self.soak_minutes} and {self.connects}, "
+                "expected more than 0 minutes and at least 0 connects"
+            )
+        if self.soak_minutes is not None and not self.serve:
+            raise ValueError("--soak-minutes: got it without --serve, expected both; it is the server that is soaked")
 
     def run(self) -> int:
+        if self.serve:
+            return self._serve()
         from engine.bench import bench
         from engine.loading import DEFAULT_WORLD, load_world
 
@@ -52,6 +71,20 @@ class Bench:
             say(json.dumps(report, indent=2))
         else:
             show(report)
+        return 0
+
+    def _serve(self) -> int:
+        from app.commands.bench_serve import show_players, show_soak
+        from app.web.bench import bench_serve, soak
+
+        if self.soak_minutes is not None:
+            report, present = soak(self.world, self.soak_minutes, self.connects, say), show_soak
+        else:
+            report, present = bench_serve(self.world, self.players, self.seconds), show_players
+        if self.json:
+            say(json.dumps(report, indent=2))
+        else:
+            present(report)
         return 0
 
 

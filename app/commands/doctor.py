@@ -16,6 +16,8 @@ PACKAGES = (
     "torch",
     "numpy",
     "safetensors",
+    "fastapi",
+    "gradio",
     "pygame-ce",
     "gymnasium",
     "ale-py",
@@ -23,6 +25,8 @@ PACKAGES = (
     "pillow",
     "rich",
     "tyro",
+    "uvicorn",
+    "websockets",
 )
 INSTALL = "make setup"
 Verdict = Literal["ok", "note", "missing"]
@@ -62,6 +66,7 @@ class Doctor:
         yield python()
         yield from packages()
         yield device()
+        yield page()
         yield display()
         yield video()
         yield settings()
@@ -97,6 +102,19 @@ def device() -> Finding:
     return Finding("ok", "device", text)
 
 
+def page() -> Finding:
+    """Whether the browser page can be served, and on which port."""
+    try:
+        from app.web.serving import PORT, bind
+    except ImportError as error:
+        return Finding("missing", "page", f"the web server cannot be imported: {error}", INSTALL)
+    try:
+        bind().close()
+    except (ReverieError, OSError) as error:
+        return Finding("note", "page", f"{error}", "reverie play takes a free port by itself")
+    return Finding("ok", "page", f"reverie play serves it on 127.0.0.1:{PORT}")
+
+
 def display() -> Finding:
     try:
         from app.desktop.display import missing_display
@@ -105,8 +123,8 @@ def display() -> Finding:
     except ImportError as error:
         return Finding("missing", "display", f"Pygame cannot be imported: {error}", INSTALL)
     if missing:
-        mend = "use a desktop, ssh -Y, or: xvfb-run -a reverie play"
-        return Finding("note", "display", f"none ({missing}); play dreams into a video", mend)
+        mend = "reverie play needs none; for reverie play --window use a desktop, ssh -Y, or xvfb-run -a"
+        return Finding("note", "display", f"none ({missing})", mend)
     return Finding("ok", "display", "found")
 
 

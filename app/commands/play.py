@@ -1,4 +1,4 @@
-"""``reverie play``: a world in a window, or dreamt into a video where there is none."""
+"""``reverie play``: a world in the browser, in a window, or dreamt into a video."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.arguments import MaybeFile, MaybeFloat, MaybeNumber, MaybePlayer, MaybeSize, World
+from app.commands.serve import PORT, check_port, open_hub
 from app.console import complain, say
 from app.settings import Settings, load_settings, save_settings, settings_path
 from engine.errors import ReverieError
@@ -20,12 +21,16 @@ HEADLESS_STEPS = 450
 
 @dataclass(frozen=True)
 class Play:
-    """Play in a world. F1 in the window shows the keys."""
+    """Play in a world: in the browser, on this machine alone. Ctrl-C ends it."""
 
     world: World = None
     """A world's name (see `reverie worlds`) or its folder; Pong by default."""
+    window: bool = False
+    """Play in a window of its own instead of the browser. F1 shows its keys."""
     headless: bool = False
-    """Dream without a window, into a video and a replay file beside it."""
+    """Dream without anyone playing, into a video and a replay file beside it."""
+    port: int = PORT
+    """The page's port on this machine; a free one is taken where it is in use, and for 0."""
     steps: int = HEADLESS_STEPS
     """How many steps to dream (headless)."""
     out: MaybeFile = None
@@ -35,13 +40,13 @@ class Play:
     start: int = 0
     """Which of the world's real starts to begin from."""
     size: MaybeSize = None
-    """Size of the window, or of the video, in pixels."""
+    """Size of the window (--window), or of the video, in pixels."""
     fps: MaybeFloat = None
-    """Frames a second in the window; the game's own by default."""
+    """Frames a second in the window (--window); the game's own by default."""
     horizon: MaybeNumber = None
     """Frames until an episode is cut off; none by default."""
     controller: MaybePlayer = None
-    """Who plays: human in the window, random when headless."""
+    """Who plays first: human, or random when headless; agent is the world's own, where it has one."""
     real: bool = False
     """Play the real game instead of the dream."""
     device: str = "cpu"
@@ -55,17 +60,43 @@ class Play:
         if self.fps is not None and not 0 < self.fps <= 1000:
             raise ValueError(f"--fps: got {self.fps}, expected more than 0, up to 1000")
         parse_size(self.size)
+        check_port(self.port)
 
     def run(self) -> int:
         if self.headless or self.out is not None:
             return self._dream(self._name())
+        if not self.window:
+            return self._page()
         from app.desktop.display import HINT, missing_display
 
         missing = missing_display()
-        if missing is None:
-            return self._window(self._name())
-        say(f"{HINT}\n({missing})\nDreaming into a video instead.\n")
-        return self._dream(self._name())
+        if missing is not None:
+            raise ReverieError(f"--window: {missing}. {HINT} `reverie play` alone needs none: it serves a page.")
+        return self._window(self._name())
+
+    def _page(self) -> int:
+        say("Opening Reverie ...", "dim")
+        from app.web.access import Access
+        from app.web.serving import bind, open_in_browser, serve
+
+        def show(url: str) -> None:
+            say(f"Play at {url}\nCtrl-C ends it." if open_in_browser(url) else f"Open {url}\nCtrl-C ends it.")
+
+        with bind(port=self.port, or_free=True) as listener:
+            serve(open_hub(self.world, self.device), Access(), listener, query=self._query(), on_ready=show)
+        return 0
+
+    def _query(self) -> dict[str, str]:
+        """What the page is asked to begin with: the options that were given."""
+        asked = {
+            "world": Path(self.world).resolve().name if self.world else None,
+            "seed": self.seed or None,
+            "start": self.start or None,
+            "horizon": self.horizon,
+            "controller": self.controller,
+            "real": "1" if self.real else None,
+        }
+        return {name: str(value) for name, value in asked.items() if value is not None}
 
     def _name(self) -> str:
         if self.world is not None:
@@ -75,7 +106,7 @@ class Play:
         return DEFAULT_WORLD
 
     def _dream(self, name: str) -> int:
-        from engine.controllers import HumanController, RandomController
+        from engine.controllers import controller_for
         from engine.headless import dream
         from engine.loading import load_world
 
@@ -86,7 +117,7 @@ class Play:
             loaded,
             self.steps,
             self.seed,
-            HumanController() if self.controller == "human" else RandomController(sticky=0.75),
+            controller_for(self.controller or "random", loaded),
             self.out or Path("dreams") / f"{spec.name}.mp4",
             start=self.start,
             horizon=self.horizon,

@@ -10,7 +10,7 @@ NOT_SEEN = ("dummy", "offscreen", "evdev")
 HINT = (
     "No display was found, so no window can be opened.\n"
     "To get one: run this on a desktop; over SSH connect with `ssh -Y` and try again; "
-    "or start a virtual one, `xvfb-run -a reverie play`."
+    "or start a virtual one, `xvfb-run -a reverie play --window`."
 )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app.keymaps import Keymap, load_keymap
-from engine.controllers import HumanController, RandomController
+from engine.controllers import AgentController, agent_for, controller_for
 from engine.controls import Controls
 from engine.runner import Runner
 from engine.session import Session
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from engine.loading import LoadedWorld
 
 REWIND_S = 60.0
-STICKY = 0.75
-"""How likely chance keeps to its last action: without it, it would only tremble."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,8 @@ class Game:
     runner: Runner
     controls: Controls
     keymap: Keymap
+    agent: AgentController | None = None
+    """Who plays by itself, where the world has someone."""
 
 
 def open_game(choices: GameChoices) -> Game:
@@ -72,12 +72,13 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
         runner.real_game(True)
     runner.start()
     size = (spec.width, spec.height)
-    return Game(name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap)
+    agent = agent_for(loaded)
+    return Game(name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap, agent)
 
 
 def _session(loaded: LoadedWorld, choices: GameChoices, *, real: bool) -> Session:
     session = Session.open(
         loaded, real=real, seed=choices.seed, start=choices.start, horizon=choices.horizon, rewind_s=REWIND_S
     )
-    session.controller = RandomController(sticky=STICKY) if choices.controller == "random" else HumanController()
+    session.controller = controller_for(choices.controller, loaded)
     return session

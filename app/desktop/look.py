@@ -14,7 +14,7 @@ from engine.runner import Shown
 
 GLOW_S = 1.4
 PACES = 256
-CONTROLLERS = {"human": "You", "random": "Chance", "replay": "Replay"}
+CONTROLLERS = {"human": "You", "random": "Chance", "agent": "Agent", "replay": "Replay"}
 
 
 class Look:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from app.desktop.bindings import Command
-from app.desktop.game import STICKY, Game
+from app.desktop.game import Game
 from app.desktop.toasts import Kind, Toasts
 from app.settings import Settings
-from engine.controllers import HumanController, RandomController, ReplayController
+from engine.controllers import STICKY, Controller, HumanController, RandomController, ReplayController
 from engine.errors import ReverieError
 from engine.runner import Reply, Shown
 from engine.session import Session
@@ -142,20 +142,25 @@ class Pilot:
         self.toasts.add(f"Branch {(shown.branch + 1) % shown.branches + 1} of {shown.branches}", topic="branch")
 
     def _next_controller(self, shown: Shown) -> None:
-        """human -> random -> the episode's actions again -> the real game -> human."""
+        """human -> random -> the agent -> the episode's actions again -> the real game -> human."""
         if self._changing:
             return  # what is shown is not yet what was asked for
         if not shown.real and shown.controller == "human":
-            self._changing = 1
-            self.runner.controller(RandomController(sticky=STICKY))
-            self.toasts.add("Chance plays", topic="controller")
-        elif not shown.real and shown.controller == "random" and shown.frame.index:
+            self._hand_to(RandomController(sticky=STICKY), "Chance plays")
+        elif not shown.real and shown.controller == "random" and self.game.agent is not None:
+            self._hand_to(self.game.agent, "The agent plays")
+        elif not shown.real and shown.controller in ("random", "agent") and shown.frame.index:
             self._changing = 1
             self._replay(shown)
         else:
             self._changing = 2
             self.runner.real_game(not shown.real)
             self.runner.controller(HumanController())
+
+    def _hand_to(self, controller: Controller, news: str) -> None:
+        self._changing = 1
+        self.runner.controller(controller)
+        self.toasts.add(news, topic="controller")
 
     def _replay(self, shown: Shown) -> None:
         """Watch the present episode again from its start."""

@@ -16,6 +16,7 @@ ACCENT: Colour = (126, 164, 247)
 GOOD: Colour = (134, 210, 146)
 BAD: Colour = (240, 138, 128)
 WARM: Colour = (233, 196, 116)
+FORK: Colour = (196, 150, 232)
 
 TINY, SMALL, BODY, HEAD, BIG = 11, 12, 14, 18, 34
 SMALLEST_TEXT = 10

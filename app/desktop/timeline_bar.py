@@ -14,6 +14,7 @@ MARKS = {
     "terminated": theme.TEXT,
     "truncated": theme.WARM,
     "start": theme.ACCENT,
+    "fork": theme.FORK,
 }
 
 
@@ -59,7 +60,7 @@ class TimelineBar:
         self._labels()
 
     def _mark(self, position: int, kind: str) -> None:
-        tall = self.canvas.px(14 if kind in ("terminated", "truncated", "start") else 10)
+        tall = self.canvas.px(14 if kind in ("terminated", "truncated", "start", "fork") else 10)
         wide = max(2, self.canvas.px(2))
         rect = Rect(self.x_of(position) - wide // 2, self.track.centery - tall // 2, wide, tall)
         self.canvas.surface.fill(MARKS[kind], rect)

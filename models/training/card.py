@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.checkpoint import Manifest
-from models.training.quality import quality_rows
+from models.checkpoint import Manifest, WorldFolder
+from models.files import write_atomic
+from models.policies.disk import POLICY, PolicyFile, read_policy
+from models.training.quality import percent, quality_rows
 
 
-def card(manifest: Manifest) -> str:
-    """A world's card in Markdown, all of it from its world.json."""
-    parts = (header(manifest), how_to_play(manifest), how_good(manifest), how_trained(manifest), LICENCE)
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+def card(manifest: Manifest, agent: PolicyFile | None = None) -> str:
+    """A world's card in Markdown, all of it from its world.json and from its agent's file."""
+    play = how_agent_plays(manifest, agent) if agent else ""
+    parts = (header(manifest), how_to_play(manifest), how_good(manifest), play, how_trained(manifest), LICENCE)
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def agent_of(folder: WorldFolder) -> PolicyFile | None:
+    """The agent in a world's folder. Raises PolicyError where it is damaged."""
+    path = folder.path / POLICY
+    return read_policy(path) if path.exists() else None
+
+
+def write_card(folder: WorldFolder) -> None:
+    """Write a world's README.md anew."""
+    write_atomic(folder.path / "README.md", card(folder.manifest, agent_of(folder)))
 
 
 LICENCE = """## Licence
@@ -68,6 +82,40 @@ Measured by {measure} on episodes that training never saw; in brackets 95 % inte
 {table}
 
 {measured_on(manifest.quality.get("measured_on", {}))}"""
+
+
+def how_agent_plays(manifest: Manifest, agent: PolicyFile) -> str:
+    """The agent: what it is, how it learned, and how well it plays the real game."""
+    known, config = agent.provenance, agent.policy.config
+    weights = sum(parameter.numel() for parameter in agent.policy.network.parameters())
+    lines = [
+        f"`policy.safetensors` plays from pixels, in the dream and in the real game alike: a network of {weights} "
+        f"weights that sees the last {config.frames} frames. It cloned {known['labels']} on {known['frames']} frames "
+        f"of {known['episodes']} episodes: {work_done(known)} on {known['hardware']}.\n"
+    ]
+    if games := agent.quality.get("real_game"):
+        lines += ["| return in the real game | mean | standard deviation | least .. greatest | steps a game |"]
+        lines += ["|---|---|---|---|---|"]
+        for name, row in games.items():
+            span = f"{row['least']:g} .. {row['greatest']:g}"
+            mean = f"{row['mean']:.1f} ± {row['error']:.1f}"
+            lines.append(f"| {GAMERS.get(name, name)} | {mean} | {row['deviation']:.1f} | {span} | {row['steps']} |")
+        lines.append(f"\n{next(iter(games.values()))['games']} games each, from the same starts; ± the standard error.")
+    if same := agent.quality.get("agreement"):
+        lines.append(
+            f"\nOn {same['frames']} frames of {same['episodes']} episodes that it never saw it does what the one it "
+            f"cloned would do in {percent(same['share'])}; his most common action alone would reach "
+            f"{percent(same['most_common'])}."
+        )
+    return "## Agent\n\n" + "\n".join(lines)
+
+
+GAMERS = {
+    "agent": "the agent",
+    "teacher": "the scripted player it cloned, which reads the console's memory",
+    "expert": "the noisy expert that played the episodes",
+    "random": "random actions",
+}
 
 
 def measured_on(values: dict[str, Any]) -> str:

@@ -17,11 +17,10 @@ from models.data.episode import EpisodeFile
 from models.data.store import EpisodeStore
 from models.envs.objects import OBJECTS
 from models.envs.real_world import RealWorld
-from models.files import write_atomic
 from models.library import build_world, find_world
 from models.nn.precision import device_of
 from models.training.branches import HOLD, measure_actions, real_branches
-from models.training.card import card
+from models.training.card import write_card
 from models.training.drift import HORIZONS, measure_drift, measure_objects, open_loop
 from models.training.free_dream import DREAMS, STEPS, action_effects, measure_free_dreams
 from models.training.one_step import measure_steps
@@ -112,8 +111,7 @@ def evaluate(options: EvalOptions) -> int:
     quality["measured_on"]["minutes"] = round((time.monotonic() - begun) / 60, 1)
     show(console, folder.name, quality)
     if options.save:
-        measured = folder.with_quality(quality)
-        write_atomic(folder.path / "README.md", card(measured.manifest))
+        write_card(folder.with_quality(quality))
         console.print(f"stored in {folder.path}/world.json and README.md")
     return 0
 

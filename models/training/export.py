@@ -20,6 +20,7 @@ from models.diamond.denoiser import Denoiser
 from models.diamond.rew_end import RewEndModel
 from models.diamond.world import DiamondWorld
 from models.nn.weights import load_weights
+from models.policies.disk import POLICY, read_policy
 from models.training.card import card
 from models.training.checkpoint import read_checkpoint
 from models.training.options import ExportOptions
@@ -106,12 +107,28 @@ def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, sc
 
 
 def export(options: ExportOptions) -> int:
-    """Write the world folder. Returns 0."""
+    """Write the world folder, or the policy into one. Returns 0."""
+    if read_json(options.run_folder / "run.json").get("family") == "policy":
+        from models.training.policy_export import export_policy
+
+        run, record = read_json(options.run_folder / "run.json"), read_json(options.run_folder / "record.json")
+        print(export_policy(options, run, record))
+        return 0
     folder = export_world(options)
     print(
         f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it"
     )
     return 0
+
+
+def kept_agent(world: Path, spec: WorldSpec) -> Path | None:
+    """The agent of the world that is replaced, where it can play the new one too: it knows frames, not weights."""
+    path = world / POLICY
+    try:
+        read_policy(path).policy.check(spec)
+    except ValueError:
+        return None
+    return path
 
 
 def export_world(options: ExportOptions) -> WorldFolder:
@@ -135,5 +152,9 @@ def export_world(options: ExportOptions) -> WorldFolder:
     starts = choose_starts(episodes, options.starts, START_FRAMES)
     provenance = {"env": env, "preset": run["preset"], "seed": run["seed"], **record}
     manifest = Manifest(run["family"], config.to_dict(), asdict(GAME_SETTINGS), spec, provenance)
-    extras = {"README.md": card(manifest).encode(), "preview.gif": preview(world, starts)}
+    agent = kept_agent(options.out, spec)
+    text = card(manifest, read_policy(agent) if agent else None)
+    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)}
+    if agent:
+        extras[POLICY] = agent.read_bytes()
     return write_world_folder(options.out, manifest, world.weights(), starts, extras)

@@ -37,9 +37,12 @@ class CollectOptions:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a world model on stored episodes. Run it again to go on from the last checkpoint."""
+    """Train a world model, or a policy that plays, on stored episodes. Run it again to go on from the last checkpoint.
 
-    family: Annotated[Literal["diamond"], tyro.conf.Positional]
+    A policy clones the game's expert from pixels.
+    """
+
+    family: Annotated[Literal["diamond", "policy"], tyro.conf.Positional]
     data: Path
     """The store's folder, as written by `reverie collect`."""
     out: Path | None = None
@@ -66,6 +69,10 @@ class TrainOptions:
     checkpoint_minutes: float = 5.0
 
     def run(self) -> int:
+        if self.family == "policy":
+            from models.training.cloning_run import train_policy
+
+            return train_policy(self)
         from models.training.train import train
 
         return train(self)
@@ -73,7 +80,7 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Make a world that can be played out of a training run."""
+    """Make a world that can be played out of a training run, or put a trained policy into one."""
 
     run_folder: Annotated[Path, tyro.conf.Positional]
     out: Annotated[Path, tyro.conf.Positional]
@@ -82,6 +89,8 @@ class ExportOptions:
     """The store whose held-out episodes give the starts; data/GAME by default."""
     starts: int = 16
     """How many real starts from held-out episodes to ship with it."""
+    games: int = 20
+    """Real games that a policy is measured on (policies only)."""
 
     def run(self) -> int:
         from models.training.export import export

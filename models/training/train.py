@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.data.store import EpisodeStore
 from models.diamond.config import PRESETS, DiamondConfig
 from models.files import write_atomic
-from models.nn.precision import arithmetic, device_of
+from models.nn.precision import arithmetic
 from models.training import diamond
 from models.training.loop import Loop, TrainConfig
 from models.training.options import TrainOptions
+from models.training.run_folder import check_run, hardware, prepare
 from models.training.stop import StopFlag
 
 SHARE = {"denoiser": 0.85, "rew_end": 0.15}
@@ -40,12 +37,6 @@ def train_config(options: TrainOptions, part: str) -> TrainConfig:
     )
 
 
-def hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} threads of a {os.cpu_count()}-core {platform.machine()} CPU"
-
-
 def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> DiamondConfig:
     """Create a run's folder, or check that an existing one is of the same kind. Returns its configuration."""
     settings = diamond.episode_settings(store)
@@ -54,31 +45,15 @@ def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> Diamon
     config = replace(
         PRESETS[options.preset](len(settings["actions"])), height=settings["height"], width=settings["width"]
     )
-    run = {"format": 1, "family": options.family, "preset": options.preset, "seed": options.seed}
+    run: dict[str, Any] = {"format": 1, "family": options.family, "preset": options.preset, "seed": options.seed}
     run |= {"config": config.to_dict(), "env": settings}
-    path = folder / "run.json"
-    if not path.exists():
-        write_atomic(path, json.dumps(run, indent=1))
-        return config
-    try:
-        known: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: got text that is no JSON ({error}), expected a run; use another folder") from error
-    for key, value in json.loads(json.dumps(run)).items():
-        if known.get(key) != value:
-            raise ValueError(
-                f"{path}: got a run with {key} {known.get(key)!r}, expected {value!r}; use another folder with --out"
-            )
+    check_run(folder, run)
     return config
 
 
 def train(options: TrainOptions) -> int:
     """Train all or one part within the time box. Returns 0, or 130 after Ctrl-C."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    if options.max_minutes <= 0:
-        raise ValueError(f"max_minutes: got {options.max_minutes}, expected more than 0")
-    device = device_of(options.device)
+    device = prepare(options)
     store = EpisodeStore(options.data)
     folder = options.out or Path("runs") / f"{options.family}-{diamond.episode_settings(store)['game']}"
     config = open_run(folder, options, store)

@@ -1,0 +1,88 @@
+"""One world as one player plays it: its session behind a seat at the device, its controls, what it keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.controls import Controls
+from engine.seat import Seat
+from engine.server.errors import ServerError
+from engine.server.limits import Limits
+from engine.server.memory import Budget, affordable_rewind_s, moment_bytes, ring_bytes
+from engine.server.shelf import Shelved
+from engine.session import Session
+
+
+class Play:
+    """What changes as a whole when a player goes to another world.
+
+    Building one takes as long as the world's first frame: never do it on the device thread. It reserves the memory of
+    its ring. Raises ServerError: memory, bad_value (no such start).
+    """
+
+    def __init__(self, world: Shelved, start: int | None, seed: int, limits: Limits, budget: Budget) -> None:
+        self.world, self.budget, self._limits = world, budget, limits
+        self.branches, self._slots = 1, set[str]()
+        self._real: Session | None = None
+        try:
+            self.ring_bytes = self._reserve("session", world.moment_bytes)
+            session = self._open(world.moment_bytes, start, seed)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, ValueError):
+                raise ServerError("bad_value", str(error)) from error
+            raise
+        self.controls = Controls()
+        self.seat = Seat(session, self.controls, real=self._given_real, wait_at_end=True)
+
+    def reserve_branch(self) -> None:
+        """Room for one more branch. Raises ServerError, memory."""
+        if self.branches >= self._limits.branches:
+            raise ServerError(
+                "memory",
+                f"fork: got {self.branches} branches already, expected at most {self._limits.branches}; "
+                "go on in one of them, or open the world again",
+            )
+        self.budget.reserve(self.ring_bytes, "fork")
+        self.branches += 1
+
+    def release_branch(self) -> None:
+        """The fork was not made after all."""
+        self.budget.release(self.ring_bytes)
+        self.branches -= 1
+
+    def reserve_slot(self, slot: str) -> None:
+        """Room for a saved moment, where the slot has none yet. Raises ServerError, memory."""
+        if slot not in self._slots:
+            self.budget.reserve(self.world.moment_bytes, "save")
+            self._slots.add(slot)
+
+    def prepare_real(self, start: int, seed: int) -> None:
+        """Open the real game, so that switching to it takes no time. Raises ServerError: unsupported, memory."""
+        if self._real is not None:
+            return
+        if not self.world.real:
+            raise ServerError("unsupported", f"real game: got {self.world.name}, expected a world whose game is here")
+        each = moment_bytes(Session.open(self.world.loaded, real=True, rewind_s=0).moment)
+        self._reserve("real game", each)
+        self._real = self._open(each, start, seed, real=True)
+
+    def close(self) -> None:
+        """Give its memory back. The seat is the device's to remove."""
+        self.budget.close()
+
+    # -- inside
+
+    def _reserve(self, what: str, bytes_each: int) -> int:
+        fps = self.world.spec.fps
+        amount = ring_bytes(affordable_rewind_s(self._limits, bytes_each, fps), fps, bytes_each)
+        self.budget.reserve(amount, what)
+        return amount
+
+    def _open(self, bytes_each: int, start: int | None, seed: int, **options: Any) -> Session:
+        rewind_s = affordable_rewind_s(self._limits, bytes_each, self.world.spec.fps)
+        return Session.open(self.world.loaded, start=start or 0, seed=seed, rewind_s=rewind_s, **options)
+
+    def _given_real(self) -> Session:
+        assert self._real is not None, "the real game is prepared before it is asked for"
+        return self._real

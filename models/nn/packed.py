@@ -1,0 +1,192 @@
+"""A network's twin for play on a processor.
+
+It computes the same with weights laid out for the processor's convolutions, everything that follows from the condition
+in one product, sums and activations written in place, and one arithmetic throughout in place of a cast at every layer.
+No row depends on the batch it is part of: a convolution is always the same kernel (PyTorch takes another one for a
+single small map), and norms, linear layers and the recurrent one, whose sums a processor orders by the size of the
+batch, go row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import count
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.nn.blocks import EPS, AdaGroupNorm, GroupNorm, ResBlock
+
+convolve = torch.ops.mkldnn._convolution_pointwise
+convolve_add = torch.ops.mkldnn._convolution_pointwise.binary
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def packed(network: Network, dtype: torch.dtype, condition: str) -> Network:
+    """A twin of a network of ``models.nn.blocks``, for inference on a processor; the network itself stays as it is.
+
+    dtype: float32 or bfloat16, of the feature maps; sums, norms, conditions and recurrent states are float32 either way.
+    condition: the name of the submodule whose output (B, cond) is the conditioning vector of every residual block.
+    """
+    twin = deepcopy(network).requires_grad_(False).eval()
+    modulation = Modulation([m for m in twin.modules() if isinstance(m, AdaGroupNorm)])
+    replace_layers(twin, dtype, count())
+    twin.set_submodule(condition, nn.Sequential(twin.get_submodule(condition), modulation))
+    return twin
+
+
+def replace_layers(module: nn.Module, dtype: torch.dtype, order: Iterator[int]) -> None:
+    """Put the layers of this file in the place of PyTorch's, at any depth, in the order of ``modules()``."""
+    for name, child in module.named_children():
+        if isinstance(child, AdaGroupNorm):
+            setattr(module, name, RowModulatedNorm(child.groups, next(order)))
+            continue
+        replace_layers(child, dtype, order)
+        if isinstance(child, nn.Conv2d):
+            setattr(module, name, PackedConv2d(child, dtype))
+        elif isinstance(child, nn.Linear):
+            setattr(module, name, RowLinear(child.weight, child.bias))
+        elif isinstance(child, GroupNorm):
+            setattr(module, name, RowNorm(child.norm))
+        elif isinstance(child, nn.LSTM):
+            setattr(module, name, RowLstm(child))
+        elif isinstance(child, ResBlock):
+            setattr(module, name, PackedResBlock(child))
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether this PyTorch and this processor have oneDNN's convolutions for ``dtype``."""
+    kernels = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available() or not hasattr(kernels, "_reorder_convolution_weight"):
+        return False
+    return dtype != torch.bfloat16 or bool(kernels._is_mkldnn_bf16_supported())
+
+
+class PackedConv2d(nn.Module):
+    """A convolution by oneDNN, its weight laid out once (for the map it first sees; others are right as well)."""
+
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.geometry = (list(cast(Any, conv.padding)), list(conv.stride), list(conv.dilation), conv.groups)
+        self.weight = conv.weight.data.to(dtype).contiguous(memory_format=torch.channels_last)
+        self.bias = None if conv.bias is None else conv.bias.data.to(dtype)
+        self.packs, self.ready = can_pack(dtype), False
+
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """The convolution, and ``plus`` added to it."""
+        x = x.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
+        padding, stride, dilation, groups = self.geometry
+        if not self.packs:
+            y = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+            return y if plus is None else y.add_(plus)
+        kernels = torch.ops.mkldnn
+        if not self.ready:
+            self.weight = kernels._reorder_convolution_weight(self.weight, *self.geometry, list(x.shape))
+            self.ready = True
+        if plus is None:
+            return convolve(x, self.weight, self.bias, padding, stride, dilation, groups, "none", [], "")
+        add = ("add", 1.0, None, [], "")
+        return convolve_add(x, plus, self.weight, self.bias, padding, stride, dilation, groups, *add)
+
+
+class RowLinear(nn.Module):
+    """A linear layer over the last axis of (..., rows, width), one product a row, float32."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weight = weight.data.float()
+        self.bias = None if bias is None else bias.data.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.float().flatten(0, -2)
+        if len(rows) > 1:
+            y = torch.cat([F.linear(row, self.weight, self.bias) for row in rows.split(1)])
+        else:
+            y = F.linear(rows, self.weight, self.bias)
+        return y.view(*x.shape[:-1], -1)
+
+
+Modulations = list[tuple[Tensor, ...]]
+"""Of every row of a batch: scale and shift (C,) of every modulated norm, in the order of the norms."""
+
+
+class Modulation(nn.Module):
+    """Conditioning vectors (B, cond) to all scales and shifts of a network at once."""
+
+    def __init__(self, norms: list[AdaGroupNorm]) -> None:
+        super().__init__()
+        self.widths = [norm.linear.out_features // 2 for norm in norms for _ in range(2)]
+        biases = [norm.linear.bias.data for norm in norms]
+        ones = torch.cat([(torch.arange(len(bias)) < len(bias) // 2).float() for bias in biases])
+        self.linear = RowLinear(torch.cat([norm.linear.weight for norm in norms]), torch.cat(biases) + ones)
+
+    def forward(self, cond: Tensor) -> Modulations:
+        return [row.split_with_sizes(self.widths) for row in self.linear(cond).unbind()]
+
+
+class RowNorm(nn.Module):
+    """A group norm with fixed scale and shift, row by row."""
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        self.groups, self.scale, self.shift = norm.num_groups, norm.weight.data.float(), norm.bias.data.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 1:
+            return torch.group_norm(x, self.groups, self.scale, self.shift, EPS, False)
+        return torch.cat([self(row) for row in x.split(1)])
+
+
+class RowModulatedNorm(nn.Module):
+    """A group norm with scale and shift from the condition, row by row."""
+
+    def __init__(self, groups: int, index: int) -> None:
+        super().__init__()
+        self.groups, self.index = groups, index
+
+    def forward(self, x: Tensor, modulations: Modulations) -> Tensor:
+        scale, shift = 2 * self.index, 2 * self.index + 1
+        if len(modulations) == 1:
+            return torch.group_norm(x, self.groups, modulations[0][scale], modulations[0][shift], EPS, False)
+        rows = zip(x.split(1), modulations, strict=True)
+        return torch.cat([torch.group_norm(row, self.groups, m[scale], m[shift], EPS, False) for row, m in rows])
+
+
+class PackedResBlock(nn.Module):
+    """A residual block of packed layers: activations in place, the sum inside the second convolution."""
+
+    def __init__(self, block: ResBlock) -> None:
+        super().__init__()
+        self.proj, self.attn = block.proj, block.attn
+        self.norm1, self.conv1, self.norm2, self.conv2 = block.norm1, block.conv1, block.norm2, block.conv2
+
+    def forward(self, x: Tensor, modulations: Modulations) -> Tensor:
+        y = self.conv1(F.silu(self.norm1(x, modulations), inplace=True))
+        y = F.silu(self.norm2(y, modulations), inplace=True)
+        return self.attn(self.conv2(y, self.proj(x)))
+
+
+class RowLstm(nn.Module):
+    """nn.LSTM of one layer with the batch first, float32."""
+
+    def __init__(self, lstm: nn.LSTM) -> None:
+        super().__init__()
+        weights = dict(lstm.named_parameters())
+        self.width = lstm.hidden_size
+        self.inputs = RowLinear(weights["weight_ih_l0"], weights["bias_ih_l0"])
+        self.recurrent = RowLinear(weights["weight_hh_l0"], weights["bias_hh_l0"])
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """x (B, T, width in), state (1, B, width) twice or zeros; all outputs (B, T, width) and the state after."""
+        zeros = torch.zeros(len(x), self.width)
+        hidden, cell = (zeros, zeros) if state is None else (state[0][0].float(), state[1][0].float())
+        outputs = []
+        for gates in self.inputs(x).unbind(1):
+            keep_in, forget, new, keep_out = (gates + self.recurrent(hidden)).chunk(4, dim=1)
+            cell = forget.sigmoid() * cell + keep_in.sigmoid() * new.tanh()
+            hidden = keep_out.sigmoid() * cell.tanh()
+            outputs.append(hidden)
+        return torch.stack(outputs, dim=1), (hidden[None], cell[None])
