@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -25,9 +27,12 @@ from app.desktop.window import Window
 from app.keymaps import Keymap, load_keymap
 from app.paths import ASSETS
 from app.settings import Settings
+from engine.controllers import AgentController, Carry
 from engine.controls import Controls
 from engine.errors import ReverieError
 from engine.runner import Reply, Shown
+from models.types import WorldSpec
+from models.world import Rng
 from tests.counting import loaded
 
 WAIT_S = 60.0
@@ -200,6 +205,35 @@ def test_controllers_in_turn(playing: Playing) -> None:
     replayed = until(playing, lambda shown: shown.controller == "replay" and shown.frame.index > 0)
     assert replayed.seed == 0
     until(playing, lambda shown: shown.controller == "human")
+
+
+def test_the_agent_is_one_of_the_controllers(window: Window) -> None:
+    """Bug: the controller's key never comes to the agent, or does not go on from it."""
+    game = replace(start(), agent=AgentController(Upward()))
+    playing = Playing(window, game)
+    until(playing, lambda shown: True)
+    press("c")
+    until(playing, lambda shown: shown.controller == "random" and shown.frame.index > 0)
+    press("c")
+    shown = until(playing, lambda shown: shown.frame.controller == "agent")
+    assert shown.frame.action == 2
+    press("c")
+    until(playing, lambda shown: shown.controller == "replay")
+    until(playing, lambda shown: shown.controller == "human")
+    game.runner.close()
+
+
+class Upward:
+    """A policy that always does action 2."""
+
+    def check(self, spec: WorldSpec) -> Upward:
+        return self
+
+    def initial(self, batch: int) -> Carry:
+        return {}
+
+    def act(self, carry: Carry, obs: Tensor, rng: Rng) -> tuple[Carry, Tensor]:
+        return carry, torch.full((len(obs),), 2)
 
 
 def test_a_persons_game_waits_at_its_end(window: Window) -> None:

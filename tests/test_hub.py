@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +380,46 @@ def test_limits_are_judged_when_made(wrong: dict[str, Any]) -> None:
     """Bug: a limit of nothing that locks everybody out, found out by the first player."""
     with pytest.raises(ValueError, match="Limits"):
         Limits(**wrong)
+
+
+def misbehave(hub: Hub, chance: random.Random) -> None:
+    """Join, order this and that, perhaps come back, and leave, rudely. Raises what no client should bring about."""
+    client = None
+    try:
+        client = Client(hub, world=chance.choice(["counting", "other"]), acks=chance.random() < 0.7)
+        for _ in range(chance.randrange(5)):
+            what = chance.choice(["world", "fork", "step", "record", "pump", "start", "noise"])
+            if what == "noise":
+                client.guest.receive(chance.randbytes(9))
+            elif what == "pump":
+                client.pump()
+            else:
+                start = {"start": None, "seed": None}
+                args = {"world": {"name": "other", **start}, "start": start, "record": {"format": "gif", "seconds": 1}}
+                client.give(what, **args.get(what, {}))
+        if chance.random() < 0.4:
+            client = Client(hub, resume=client.resume)
+    except ServerError as error:
+        if error.code not in ("full", "protocol", "unknown_session", "expired", "memory"):
+            raise
+    finally:
+        if client is not None:
+            client.leave(lost=chance.random() < 0.5)
+
+
+def test_a_storm_of_players_leaves_nothing_behind_and_hurts_nobody() -> None:
+    """Bug: a race between joining, resuming, changing worlds and leaving that keeps a seat, memory or a place."""
+    clock = Clock()
+    with hub_of(limits=Limits(players=6, message_burst=1e9), clock=clock) as hub, ThreadPoolExecutor(6) as pool:
+        honest = Client(hub)
+        rude = [pool.submit(misbehave, hub, random.Random(k)) for k in range(80)]
+        while not all(future.done() for future in rude):
+            honest.value("step")
+        for future in rude:
+            future.result()
+        assert not [event for event in honest.events if event.name == "error"] and honest.frames
+        clock.now += 61
+        hub.sweep()
+        assert hub.stats()["players"] == 1
+        until(lambda: hub.device.players == 1)
+        until(lambda: hub.memory.bytes == honest.guest.stay.play.ring_bytes)

@@ -13,7 +13,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.controllers import AgentController, HumanController, agent_for
+from engine.controllers import (
+    STICKY,
+    AgentController,
+    HumanController,
+    RandomController,
+    agent_for,
+    controller_for,
+)
 from engine.controls import Input
 from engine.errors import ReverieError
 from engine.loading import load_world
@@ -291,3 +298,15 @@ def test_a_policy_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / POLICY).write_bytes(b"what is this")
     with pytest.raises(ReverieError, match=r"policy\.safetensors: got 12 bytes that are no safetensors"):
         agent_for(load_world(tmp_path))
+
+
+def test_controllers_by_name(world: Path, tmp_path: Path) -> None:
+    """Catches: chance that trembles, somebody else's controller, or a missing agent that is silently replaced."""
+    loaded = load_world(world)
+    assert [controller_for(name, loaded).name for name in ("human", "random", "agent")] == ["human", "random", "agent"]
+    assert controller_for("random", loaded) == RandomController(sticky=STICKY)
+    write_tiny(tmp_path / "bare")
+    with pytest.raises(ReverieError, match="got 'agent', expected human or random: tiny has no agent"):
+        controller_for("agent", load_world(tmp_path / "bare"))
+    with pytest.raises(ReverieError, match="got 'cat', expected human, random or agent"):
+        controller_for("cat", loaded)

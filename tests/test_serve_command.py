@@ -160,7 +160,8 @@ def test_serve_makes_a_token_where_it_is_told_to(asked: dict[str, Any], capsys: 
     assert main(["serve", "--host", "0.0.0.0", "--port", "0", "--token", "auto", *options]) == 0
     access = asked["access"]
     assert len(access.token) >= 20 and access.token != "auto"
-    assert f"?token={access.token}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"?token={access.token}" in said and socket.gethostname() in said
     assert access.knows_host("play.example") and asked["hub"].limits.players == 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+import app.web.serving
 import app.web.socket
 from app.web.access import Access
 from app.web.files import KEY_HEADER
@@ -24,7 +26,7 @@ from engine.server.limits import Limits
 from engine.server.messages import Resume
 from engine.server.protocol import CLOSE_CODES, Hello, Key, encode_client
 from tests.counting import loaded
-from tests.serving import Player, Running, counting_hub, dial, running, until
+from tests.serving import WAIT_S, Player, Running, counting_hub, dial, running, until
 
 LIMITS = Limits(players=3, hello_s=1.0, upload_mb=0.1)
 
@@ -236,6 +238,19 @@ def test_there_is_an_end_to_connections_that_wait(monkeypatch: pytest.MonkeyPatc
         assert raw(server).end() == CLOSE_CODES["full"]
         for player in silent:
             player.close()
+
+
+def test_a_connection_without_a_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bug: connections that ask for nothing are kept until none are left to be had; or open streams are cut as well."""
+    monkeypatch.setattr(app.web.serving, "REQUEST_S", 0.2)
+    with running(counting_hub()) as server:
+        player = server.join()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\nHost:")
+            with suppress(ConnectionResetError):
+                assert silent.recv(1) == b""
+        assert player.do("pause")["ok"]
+        player.close()
 
 
 def test_the_end_of_the_server_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,17 @@ class Serve:
         access = Access(self.host, self.port, token, self.name)
         with bind(self.host, self.port) as listener:
             hub = open_hub(self.world, self.device, players=self.players, max_batch=self.max_batch)
-            serve(hub, access, listener, on_ready=lambda url: say(f"Reverie is at {url}\nCtrl-C ends it."))
+            serve(hub, access, listener, on_ready=self._show)
         say("Ended.")
         return 0
+
+    def _show(self, url: str) -> None:
+        from app.web.access import is_wildcard
+
+        say(f"Reverie is at {url}")
+        if is_wildcard(self.host):
+            say(f"From other machines: the same address with {socket.gethostname()} in place of 127.0.0.1")
+        say("Ctrl-C ends it.")
 
 
 def check_port(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING
 from app.keymaps import Keymap, load_keymap
 from engine.controllers import AgentController, agent_for, controller_for
 from engine.controls import Controls
+from engine.errors import ReverieError
 from engine.runner import Runner
 from engine.session import Session
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
 
+logger = logging.getLogger(__name__)
 REWIND_S = 60.0
 
 
@@ -72,8 +75,17 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
         runner.real_game(True)
     runner.start()
     size = (spec.width, spec.height)
-    agent = agent_for(loaded)
+    agent = _agent(loaded)
     return Game(name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap, agent)
+
+
+def _agent(loaded: LoadedWorld) -> AgentController | None:
+    """The world's agent; a damaged one is reported in the log and left out: the game can be played without."""
+    try:
+        return agent_for(loaded)
+    except ReverieError as error:
+        logger.warning("left out a damaged agent: %s", error)
+        return None
 
 
 def _session(loaded: LoadedWorld, choices: GameChoices, *, real: bool) -> Session:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,6 +13,7 @@ import gradio as gr
 
 from engine.controllers import Controller, HumanController, RandomController
 from engine.errors import ReverieError
+from engine.files import write_file
 from engine.gallery import MAX_FRAMES, MAX_ROLLOUTS, Grid, Progress, encode_grid, rollouts
 from engine.grid import pictures
 from engine.recorder import open_clip
@@ -28,17 +26,15 @@ WHO = {"agent": "Agent", "random": "Chance", "idle": "Nobody (no buttons)"}
 KINDS = ("mp4", "gif")
 ROWS_BESIDE_PLAYERS = 2
 """Dreams stepped at once while somebody plays."""
-KEEP_S = 600.0
 WATCH_S = 0.25
 HINT = "The dreams take turns through those chosen"
 
 
 class Studio:
-    """Makes galleries on the hub's device, one at a time for each page, in files that live for a while."""
+    """Makes galleries on the hub's device, one at a time for each page."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._folder = tempfile.TemporaryDirectory(prefix="reverie-gallery-", ignore_cleanup_errors=True)
         self._jobs: dict[str, Future[Grid]] = {}
 
     async def make(
@@ -101,9 +97,9 @@ class Studio:
             self._jobs.pop(page, None)
 
     def _write(self, grid: Grid, kind: str, progress: gr.Progress) -> tuple[Path, Path]:
-        """The clip and the replays as files of a new folder."""
-        self._sweep()
-        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        """The clip and the replays, as files that the hub keeps for a while."""
+        downloads = self._hub.downloads
+        folder = downloads.place()
         clip, replays = folder / f"{grid.world}-gallery.{kind}", folder / f"{grid.world}-gallery.json"
         total = max(len(rollout.frames) for rollout in grid.rollouts)
         with open_clip(clip, grid.fps, 1) as writer:
@@ -111,14 +107,10 @@ class Studio:
                 writer.add(picture)
                 if done % 15 == 0:
                     progress((done, total), desc="Writing the clip", unit="frames")
-        replays.write_text(json.dumps(encode_grid(grid)), encoding="utf-8")
+        write_file(replays, json.dumps(encode_grid(grid)))
+        for path in (clip, replays):
+            downloads.offer(path)
         return clip, replays
-
-    def _sweep(self) -> None:
-        """Remove what is too old."""
-        for folder in Path(self._folder.name).iterdir():
-            if time.time() - folder.stat().st_mtime > KEEP_S:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def gallery_tab(hub: Hub) -> None:

@@ -18,7 +18,7 @@ keeps the present one as a branch to come back to. The bar below the picture sho
 start, the seed and the actions: whoever opens it with the same world dreams the same frames again, and is told if any
 of them differs.
 
-**The same in other words.** Programs can play too: the stream's protocol is described in `docs/protocol.md`.
+**Programs** can play too: the stream's protocol is described in `docs/protocol.md`.
 """
 KEYS = """
 Promise.all([import("/static/shortcuts.js"), import("/static/keys.js")]).then(([{ SHORTCUTS, capsOf }, keys]) => {
@@ -47,5 +47,5 @@ Promise.all([import("/static/shortcuts.js"), import("/static/keys.js")]).then(([
 def help_tab() -> None:
     """Build the tab's content inside the present Gradio block."""
     gr.Markdown(WORDS, elem_classes="rv-card")
-    gr.Markdown("### Keys\nThe game's own keys are shown below the picture and under Worlds.")
+    gr.Markdown("### Keys\nThe game's own keys are shown beside the picture and under Worlds.")
     gr.HTML("", html_template="<div class='rv-columns'></div>", js_on_load=KEYS, apply_default_css=False)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.web.access import Access, is_wildcard
 from app.web.application import build_application
@@ -33,6 +34,8 @@ PING_S = 10.0
 """How often a connection is asked whether it is still there, and how long it may take to answer."""
 STUCK_S = 30
 """After how long a connection whose other side takes nothing is given up."""
+REQUEST_S = 10.0
+"""How long a new connection may take to ask for something."""
 GOODBYE_S = 1
 """How long connections may take to end when the server does."""
 logger = logging.getLogger(__name__)
@@ -119,6 +122,18 @@ def open_in_browser(url: str) -> bool:
     return True
 
 
+class Http(H11Protocol):
+    """Uvicorn's HTTP, that gives up a connection on which no whole request comes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None and self.transport.get_protocol() is self:  # else a WebSocket has it by now
+            self.transport.abort()
+
+
 class Server(uvicorn.Server):
     """Uvicorn, that says when it is ready, tells its clients when it ends, and takes a signal as the wish to end."""
 
@@ -130,6 +145,7 @@ class Server(uvicorn.Server):
             access_log=False,
             lifespan="on",
             server_header=False,
+            http=Http,
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE + 1,  # so that one that is too large by a byte is told so in words
             ws_per_message_deflate=False,  # pictures are compressed already

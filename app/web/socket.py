@@ -135,7 +135,7 @@ class Connection:
             await asyncio.gather(hearing, speaking, return_exceptions=True)
         if speaking in done:
             speaking.result()
-        return hearing not in done or hearing.result() not in LEFT
+        return True
 
     async def _hear(self, guest: Guest) -> int:
         """Pass on what comes, in order, until the client closes; returns its close code."""

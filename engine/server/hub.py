@@ -130,7 +130,7 @@ class Hub:
         return self.downloads.file(token)
 
     def preload(self, name: str) -> None:
-        """Open a world before anybody asks for it, and make its first step, which is the slowest. Raises ReverieError."""
+        """Open a world before anybody asks for it, and make its first step, the slowest. Raises ReverieError."""
         session = Session.open(self.shelf.open(name).loaded, rewind_s=0)
         self.device.call(lambda: session.tick(Input()))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.diamond.config import DenoiserConfig
 from models.diffusion.precondition import Conditioners, conditioners
+from models.diffusion.sampler import Denoise
 from models.nn.blocks import FourierFeatures, GroupNorm
 from models.nn.pixels import quantise
 from models.nn.unet import UNet
@@ -34,9 +37,21 @@ class InnerModel(nn.Module):
     def forward(self, noisy: Tensor, c_noise: Tensor, frames: Tensor, actions: Tensor) -> Tensor:
         """noisy (B, 3, H, W), c_noise (B,) or (1,), frames (B, n, 3, H, W) scaled, actions (B, n) int64."""
         cond = self.cond_proj(self.noise_emb(c_noise) + self.act_emb(actions))
-        x = torch.cat([frames.flatten(1, 2), noisy], dim=1)
-        if self.patch > 1:
-            x = F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
+        return self.network(noisy, self.patches(frames.flatten(1, 2)), cond)
+
+    def conditions(self, c_noise: Tensor, actions: Tensor) -> list[Any]:
+        """What the network is told of each of K levels, c_noise (K,), and of the actions (B, n): K times (B, cond)."""
+        return [self.cond_proj(self.noise_emb(c) + self.act_emb(actions)) for c in c_noise.split(1)]
+
+    def patches(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) as the convolutions take it, patch by patch: (B, C patch^2, H / patch, W / patch)."""
+        if self.patch == 1:
+            return x
+        return F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
+
+    def network(self, noisy: Tensor, past: Tensor, cond: Any) -> Tensor:
+        """noisy (B, 3, H, W), past: the context frames' patches, cond: one of ``conditions``."""
+        x = torch.cat([past, self.patches(noisy)], dim=1)
         x = self.unet(self.conv_in(x), cond)
         x = self.conv_out(F.silu(self.norm_out(x)))
         return F.pixel_shuffle(x, self.patch) if self.patch > 1 else x
@@ -62,3 +77,17 @@ class Denoiser(nn.Module):
         """The quantised estimate of the clean frame, (B, 3, H, W) float32 in [-1, 1]; sigma (B,) or ()."""
         c = self.conditioners(sigma)
         return quantise(c.c_skip * x + c.c_out * self.model_output(x, c, frames, actions))
+
+    @torch.no_grad()
+    def given(self, frames: Tensor, actions: Tensor, sigmas: Tensor) -> Denoise:
+        """``denoise`` of one context at the levels sigmas (K,), what depends on these alone being computed once."""
+        inner = self.inner_model
+        past = inner.patches((frames / self.config.sigma_data).flatten(1, 2))
+        conditions = dict(zip(sigmas.tolist(), inner.conditions(self.conditioners(sigmas).c_noise, actions), strict=True))
+
+        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+            c = self.conditioners(sigma)
+            output = inner.network(c.c_in * x, past, conditions[float(sigma)]).float()
+            return quantise(c.c_skip * x + c.c_out * output)
+
+        return denoise

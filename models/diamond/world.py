@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,10 @@ from torch import Tensor
 from models.diamond.config import DiamondConfig, DiamondSettings
 from models.diamond.denoiser import Denoiser
 from models.diamond.rew_end import RewEndModel
-from models.diffusion.sampler import sample
+from models.diffusion.sampler import levels, sample
+from models.nn.packed import packed
 from models.nn.pixels import to_bytes, to_float
-from models.nn.precision import arithmetic
+from models.nn.precision import DTYPES, arithmetic, resolve
 from models.nn.weights import load_weights, place
 from models.types import Context, Prediction, View, WorldSpec
 from models.world import Rng
@@ -36,15 +38,31 @@ class DiamondState:
     cell: Tensor
 
 
+Twins = dict[torch.dtype, tuple[Denoiser, RewEndModel]]
+
+
 class DiamondWorld:
-    """The denoiser and the model of reward and termination, played one step at a time."""
+    """The denoiser and the model of reward and termination, played one step at a time.
+
+    On a processor it is their twins that play (``models.nn.packed``): no row of a batch depends on the others.
+    ``reference`` has the networks themselves play there too. Their weights must not change once they have played.
+    """
 
     def __init__(
-        self, spec: WorldSpec, denoiser: Denoiser, rew_end: RewEndModel, settings: DiamondSettings = DiamondSettings()
+        self,
+        spec: WorldSpec,
+        denoiser: Denoiser,
+        rew_end: RewEndModel,
+        settings: DiamondSettings = DiamondSettings(),
+        *,
+        reference: bool = False,
+        twins: Twins | None = None,
     ) -> None:
-        self.spec, self.settings = spec, settings
+        self.spec, self.settings, self.reference = spec, settings, reference
         self.denoiser, self.rew_end = denoiser, rew_end
-        self.arithmetic = arithmetic(settings.precision, self.device)
+        self.twins: Twins = {} if twins is None else twins
+        self.packs = self.device.type == "cpu" and not reference
+        self.arithmetic = nullcontext if self.packs else arithmetic(settings.precision, self.device)
 
     @classmethod
     def load(
@@ -85,7 +103,25 @@ class DiamondWorld:
         return self.denoiser.inner_model.conv_in.weight.device
 
     def with_settings(self, **changes: Any) -> DiamondWorld:
-        return DiamondWorld(self.spec, self.denoiser, self.rew_end, self.settings.changed(changes))
+        return self.sibling(self.settings.changed(changes), self.reference)
+
+    def as_reference(self) -> DiamondWorld:
+        """This world played by the networks as they were trained, for comparison."""
+        return self.sibling(self.settings, True)
+
+    def sibling(self, settings: DiamondSettings, reference: bool) -> DiamondWorld:
+        parts = (self.spec, self.denoiser, self.rew_end)
+        return DiamondWorld(*parts, settings, reference=reference, twins=self.twins)
+
+    def players(self) -> tuple[Denoiser, RewEndModel]:
+        """The networks that play."""
+        if not self.packs:
+            return self.denoiser, self.rew_end
+        dtype = DTYPES[resolve(self.settings.precision, self.device)]
+        if dtype not in self.twins:
+            denoiser = packed(self.denoiser, dtype, "inner_model.cond_proj")
+            self.twins[dtype] = denoiser, packed(self.rew_end, dtype, "act_emb")
+        return self.twins[dtype]
 
     @torch.no_grad()
     def initial(self, context: Context, rng: Rng) -> DiamondState:
@@ -93,7 +129,7 @@ class DiamondWorld:
         context.check(self.spec)
         n, frames = self.spec.context, to_float(context.frames.to(self.device))
         with self.arithmetic():
-            _, _, (hidden, cell) = self.rew_end(frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
+            _, _, (hidden, cell) = self.players()[1](frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
         last = context.frames[:, -n:].to(self.device)
         actions = context.actions[:, context.actions.shape[1] - (n - 1) :].to(self.device)
         return DiamondState(last.clone(), actions.clone(), hidden[0].float(), cell[0].float())
@@ -118,14 +154,12 @@ class DiamondWorld:
         """The sampler's trajectory and the frame (B, 3, H, W) uint8 it ends in."""
         shape = tuple(context.shape[2:])
 
-        def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            with self.arithmetic():
-                return self.denoiser.denoise(x, sigma, context, actions)
-
         def noise() -> Tensor:
             return rng.normal(*shape).to(self.device)
 
-        path = sample(denoise, noise(), noise, self.settings)
+        with self.arithmetic():
+            denoise = self.players()[0].given(context, actions, levels(self.settings)[:-1].to(self.device))
+            path = sample(denoise, noise(), noise, self.settings)
         return path, to_bytes(path[-1], nearest=True)
 
     def events(
@@ -135,7 +169,7 @@ class DiamondWorld:
         before, after = to_float(state.frames[:, -1:]), to_float(frame[:, None])
         recurrent = (state.hidden[None], state.cell[None])
         with self.arithmetic():
-            rewards, ends, (hidden, cell) = self.rew_end(before, action[:, None], after, recurrent)
+            rewards, ends, (hidden, cell) = self.players()[1](before, action[:, None], after, recurrent)
         probs = [logits[:, 0].float().softmax(-1) for logits in (rewards, ends)]
         if self.settings.sample_events:
             reward, end = (rng.categorical(p) for p in probs)

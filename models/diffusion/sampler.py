@@ -41,6 +41,11 @@ class SamplerConfig:
         karras_sigmas(self.steps, self.sigma_min, self.sigma_max, self.rho)
 
 
+def levels(config: SamplerConfig) -> Tensor:
+    """The levels of a sample and a final 0, (steps + 1,): those it calls its denoiser with are all but the last."""
+    return karras_sigmas(config.steps, config.sigma_min, config.sigma_max, config.rho)
+
+
 def sample(denoise: Denoise, x: Tensor, noise: Noise, config: SamplerConfig) -> list[Tensor]:
     """The trajectory from x: [x, x after step 1, ..., x after the last step], each (B, C, H, W) float32.
 
@@ -48,7 +53,7 @@ def sample(denoise: Denoise, x: Tensor, noise: Noise, config: SamplerConfig) -> 
     models expect. noise() draws standard normals of x's shape, called once a churned step. With churn the denoiser is
     given the level before the churn (sigma, not sigma_hat), as the published code does.
     """
-    sigmas = karras_sigmas(config.steps, config.sigma_min, config.sigma_max, config.rho).to(x.device)
+    sigmas = levels(config).to(x.device)
     gamma_max = min(config.s_churn / config.steps, math.sqrt(2) - 1)
     trajectory = [x]
     for sigma, sigma_next in pairwise(sigmas):

@@ -1,15 +1,15 @@
 """A network's twin for play on a processor.
 
-It computes the same with weights laid out for the processor's convolutions, everything that follows from the condition
-in one product, sums and activations written in place, and one arithmetic throughout in place of a cast at every layer.
-No row depends on the batch it is part of: a convolution is always the same kernel (PyTorch takes another one for a
-single small map), and norms, linear layers and the recurrent one, whose sums a processor orders by the size of the
-batch, go row by row.
+It computes the same as the network with less work around the products: weights laid out for oneDNN's convolutions,
+everything that follows from the condition in one product, activations and sums in place, one arithmetic in place of a
+cast at every layer. And no row depends on the batch it is part of: a convolution is always the same kernel (PyTorch
+takes another one for a single small map), and norms, linear layers and the recurrent one, whose sums a processor orders
+by the size of the batch, go row by row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import count
 from typing import Any, TypeVar, cast
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from models.nn.blocks import EPS, AdaGroupNorm, GroupNorm, ResBlock
 
-convolve = torch.ops.mkldnn._convolution_pointwise
-convolve_add = torch.ops.mkldnn._convolution_pointwise.binary
 Network = TypeVar("Network", bound=nn.Module)
+Modulations = list[tuple[Tensor, ...]]
+"""Of every row of a batch: scale and shift (C,) of every modulated norm, in the order of the norms."""
 
 
 def packed(network: Network, dtype: torch.dtype, condition: str) -> Network:
@@ -32,29 +32,29 @@ def packed(network: Network, dtype: torch.dtype, condition: str) -> Network:
     condition: the name of the submodule whose output (B, cond) is the conditioning vector of every residual block.
     """
     twin = deepcopy(network).requires_grad_(False).eval()
-    modulation = Modulation([m for m in twin.modules() if isinstance(m, AdaGroupNorm)])
+    modulation = Modulation([module for module in twin.modules() if isinstance(module, AdaGroupNorm)])
     replace_layers(twin, dtype, count())
     twin.set_submodule(condition, nn.Sequential(twin.get_submodule(condition), modulation))
     return twin
 
 
 def replace_layers(module: nn.Module, dtype: torch.dtype, order: Iterator[int]) -> None:
-    """Put the layers of this file in the place of PyTorch's, at any depth, in the order of ``modules()``."""
+    """Put the layers of this file in the place of PyTorch's, at any depth; modulated norms are numbered by ``order``."""
     for name, child in module.named_children():
         if isinstance(child, AdaGroupNorm):
             setattr(module, name, RowModulatedNorm(child.groups, next(order)))
-            continue
-        replace_layers(child, dtype, order)
-        if isinstance(child, nn.Conv2d):
+        elif isinstance(child, GroupNorm):
+            setattr(module, name, RowNorm(child.norm))
+        elif isinstance(child, nn.Conv2d):
             setattr(module, name, PackedConv2d(child, dtype))
         elif isinstance(child, nn.Linear):
             setattr(module, name, RowLinear(child.weight, child.bias))
-        elif isinstance(child, GroupNorm):
-            setattr(module, name, RowNorm(child.norm))
         elif isinstance(child, nn.LSTM):
             setattr(module, name, RowLstm(child))
-        elif isinstance(child, ResBlock):
-            setattr(module, name, PackedResBlock(child))
+        else:
+            replace_layers(child, dtype, order)
+            if isinstance(child, ResBlock):
+                setattr(module, name, PackedResBlock(child))
 
 
 def can_pack(dtype: torch.dtype) -> bool:
@@ -70,61 +70,56 @@ class PackedConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype) -> None:
         super().__init__()
-        self.geometry = (list(cast(Any, conv.padding)), list(conv.stride), list(conv.dilation), conv.groups)
         self.weight = conv.weight.data.to(dtype).contiguous(memory_format=torch.channels_last)
         self.bias = None if conv.bias is None else conv.bias.data.to(dtype)
+        self.padding, self.stride = list(cast(Any, conv.padding)), list(conv.stride)
+        self.dilation, self.groups = list(conv.dilation), conv.groups
         self.packs, self.ready = can_pack(dtype), False
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """The convolution, and ``plus`` added to it."""
         x = x.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
-        padding, stride, dilation, groups = self.geometry
         if not self.packs:
-            y = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+            y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
             return y if plus is None else y.add_(plus)
-        kernels = torch.ops.mkldnn
+        kernels, geometry = torch.ops.mkldnn, (self.padding, self.stride, self.dilation, self.groups)
         if not self.ready:
-            self.weight = kernels._reorder_convolution_weight(self.weight, *self.geometry, list(x.shape))
+            self.weight = kernels._reorder_convolution_weight(self.weight, *geometry, list(x.shape))
             self.ready = True
         if plus is None:
-            return convolve(x, self.weight, self.bias, padding, stride, dilation, groups, "none", [], "")
+            return kernels._convolution_pointwise(x, self.weight, self.bias, *geometry, "none", [], "")
         add = ("add", 1.0, None, [], "")
-        return convolve_add(x, plus, self.weight, self.bias, padding, stride, dilation, groups, *add)
+        return kernels._convolution_pointwise.binary(x, plus, self.weight, self.bias, *geometry, *add)
+
+
+def by_row(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A function of batches of one, over a batch."""
+    return function(x) if len(x) == 1 else torch.cat([function(row) for row in x.split(1)])
 
 
 class RowLinear(nn.Module):
-    """A linear layer over the last axis of (..., rows, width), one product a row, float32."""
+    """A linear layer over the last axis, float32, one product for each entry of the first."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        self.weight = weight.data.float()
-        self.bias = None if bias is None else bias.data.float()
+        self.weight, self.bias = weight.data.float(), None if bias is None else bias.data.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.float().flatten(0, -2)
-        if len(rows) > 1:
-            y = torch.cat([F.linear(row, self.weight, self.bias) for row in rows.split(1)])
-        else:
-            y = F.linear(rows, self.weight, self.bias)
-        return y.view(*x.shape[:-1], -1)
-
-
-Modulations = list[tuple[Tensor, ...]]
-"""Of every row of a batch: scale and shift (C,) of every modulated norm, in the order of the norms."""
+        return by_row(lambda row: F.linear(row, self.weight, self.bias), x.float())
 
 
 class Modulation(nn.Module):
-    """Conditioning vectors (B, cond) to all scales and shifts of a network at once."""
+    """Conditioning vectors (B, cond) to every scale and shift of a network, in one product a row."""
 
     def __init__(self, norms: list[AdaGroupNorm]) -> None:
         super().__init__()
-        self.widths = [norm.linear.out_features // 2 for norm in norms for _ in range(2)]
-        biases = [norm.linear.bias.data for norm in norms]
-        ones = torch.cat([(torch.arange(len(bias)) < len(bias) // 2).float() for bias in biases])
-        self.linear = RowLinear(torch.cat([norm.linear.weight for norm in norms]), torch.cat(biases) + ones)
+        self.widths = [norm.linear.out_features // 2 for norm in norms for _ in ("scale", "shift")]
+        ones = [torch.full((width,), 1.0 - k % 2) for k, width in enumerate(self.widths)]
+        weight = torch.cat([norm.linear.weight.data for norm in norms])
+        self.linear = RowLinear(weight, torch.cat([norm.linear.bias.data for norm in norms]) + torch.cat(ones))
 
     def forward(self, cond: Tensor) -> Modulations:
-        return [row.split_with_sizes(self.widths) for row in self.linear(cond).unbind()]
+        return [row.split_with_sizes(self.widths) for row in self.linear(cond)]
 
 
 class RowNorm(nn.Module):
@@ -135,24 +130,23 @@ class RowNorm(nn.Module):
         self.groups, self.scale, self.shift = norm.num_groups, norm.weight.data.float(), norm.bias.data.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(x) == 1:
-            return torch.group_norm(x, self.groups, self.scale, self.shift, EPS, False)
-        return torch.cat([self(row) for row in x.split(1)])
+        return by_row(lambda row: torch.group_norm(row, self.groups, self.scale, self.shift, EPS, False), x)
 
 
 class RowModulatedNorm(nn.Module):
-    """A group norm with scale and shift from the condition, row by row."""
+    """The network's n-th group norm with scale and shift from the condition, row by row."""
 
-    def __init__(self, groups: int, index: int) -> None:
+    def __init__(self, groups: int, n: int) -> None:
         super().__init__()
-        self.groups, self.index = groups, index
+        self.groups, self.scale, self.shift = groups, 2 * n, 2 * n + 1
 
     def forward(self, x: Tensor, modulations: Modulations) -> Tensor:
-        scale, shift = 2 * self.index, 2 * self.index + 1
-        if len(modulations) == 1:
-            return torch.group_norm(x, self.groups, modulations[0][scale], modulations[0][shift], EPS, False)
-        rows = zip(x.split(1), modulations, strict=True)
-        return torch.cat([torch.group_norm(row, self.groups, m[scale], m[shift], EPS, False) for row, m in rows])
+        rows = [x] if len(x) == 1 else x.split(1)
+        out = [
+            torch.group_norm(row, self.groups, modulation[self.scale], modulation[self.shift], EPS, False)
+            for row, modulation in zip(rows, modulations, strict=True)
+        ]
+        return out[0] if len(out) == 1 else torch.cat(out)
 
 
 class PackedResBlock(nn.Module):

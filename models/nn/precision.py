@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 PRECISIONS = ("auto", "fp32", "bf16")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CPU_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
 """Processor features under which bfloat16 convolutions are faster than float32 (x86, x86, Arm)."""
 

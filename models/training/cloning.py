@@ -24,7 +24,7 @@ ROWS = 256
 """Rows a batch when nothing is learned."""
 
 TRAIN = {
-    "small": TrainConfig(steps=6_000, batch=64, lr=1e-3, schedule="cosine", ema=0.995),
+    "small": TrainConfig(steps=4_000, batch=64, lr=1e-3, schedule="cosine", ema=0.995),
     "tiny": TrainConfig(steps=20, batch=4, lr=1e-3, warmup=5, ema=0.9),
 }
 SIZES: dict[str, dict[str, Any]] = {"small": {}, "tiny": {"frames": 3, "channels": (4, 6), "hidden": 8}}
