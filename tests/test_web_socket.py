@@ -229,6 +229,42 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         assert hub.stats()["players"] == 0
 
 
+def test_how_a_client_left_counts_even_where_sending_fails_first() -> None:
+    """Bug: a tab closed while a frame is on its way counts as a lost connection, and its session is kept on."""
+
+    class Leaving:
+        """Says hello and closes; sending fails before that is read."""
+
+        def __init__(self) -> None:
+            self.failed = asyncio.Event()
+            self.messages = [{"type": "websocket.receive", "bytes": encode_client(Hello())}]
+
+        async def accept(self) -> None: ...
+
+        async def receive(self) -> dict[str, Any]:
+            if self.messages:
+                return self.messages.pop()
+            await self.failed.wait()
+            await asyncio.sleep(0.05)
+            return {"type": "websocket.disconnect", "code": 1001}
+
+        async def send_bytes(self, data: bytes) -> None:
+            self.failed.set()
+            raise OSError("gone")
+
+    with counting_hub() as hub:
+        left: list[bool] = []
+        hub.leave = lambda guest, lost, key=None: left.append(lost)  # type: ignore[method-assign]
+
+        async def main() -> None:
+            lobby = Lobby(hub)
+            await asyncio.wait_for(lobby.serve(Leaving()), 10)  # type: ignore[arg-type]
+            lobby.close()
+
+        asyncio.run(main())
+    assert left == [False]
+
+
 def test_there_is_an_end_to_connections_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: connections that never say hello are opened without limit."""
     monkeypatch.setattr(app.web.socket, "WAITING", 2)

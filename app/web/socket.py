@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SEND_S = 20.0
 """How long one message may take to leave; then the client counts as one that does not read."""
+GONE_S = 1.0
+"""How long to look for the close code of a client that is gone."""
 WAITING = 64
 """Connections there may be beside those of players: still to say hello, or being told why not."""
 LEFT = (1000, 1001)
@@ -128,14 +130,17 @@ class Connection:
         hearing = asyncio.create_task(self._hear(guest))
         speaking = asyncio.create_task(self._speak(guest))
         try:
-            done, _ = await asyncio.wait((hearing, speaking), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((hearing, speaking), return_when=asyncio.FIRST_COMPLETED)
+            if speaking.done():
+                speaking.result()
+                await asyncio.wait(
+                    (hearing,), timeout=GONE_S
+                )  # nobody is there any more: how it left is yet to be read
         finally:
             hearing.cancel()
             speaking.cancel()
             await asyncio.gather(hearing, speaking, return_exceptions=True)
-        if speaking in done:
-            speaking.result()
-        return True
+        return hearing.cancelled() or hearing.result() not in LEFT
 
     async def _hear(self, guest: Guest) -> int:
         """Pass on what comes, in order, until the client closes; returns its close code."""

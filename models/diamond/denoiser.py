@@ -40,7 +40,7 @@ class InnerModel(nn.Module):
         return self.network(noisy, self.patches(frames.flatten(1, 2)), cond)
 
     def conditions(self, c_noise: Tensor, actions: Tensor) -> list[Any]:
-        """What the network is told of each of K levels, c_noise (K,), and of the actions (B, n): K times (B, cond)."""
+        """The conditioning vectors (B, cond) of each of K levels, c_noise (K,), under the actions (B, n)."""
         return [self.cond_proj(self.noise_emb(c) + self.act_emb(actions)) for c in c_noise.split(1)]
 
     def patches(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class Denoiser(nn.Module):
 
     @torch.no_grad()
     def given(self, frames: Tensor, actions: Tensor, sigmas: Tensor) -> Denoise:
-        """``denoise`` of one context at the levels sigmas (K,), what depends on these alone being computed once."""
+        """``denoise`` of one context at the levels sigmas (K,) and no others; what depends on these is computed once."""
         inner = self.inner_model
         past = inner.patches((frames / self.config.sigma_data).flatten(1, 2))
         conditions = dict(zip(sigmas.tolist(), inner.conditions(self.conditioners(sigmas).c_noise, actions), strict=True))

@@ -39,6 +39,7 @@ class DiamondState:
 
 
 Twins = dict[torch.dtype, tuple[Denoiser, RewEndModel]]
+"""The networks that play on a processor, by their arithmetic."""
 
 
 class DiamondWorld:
@@ -113,7 +114,7 @@ class DiamondWorld:
         parts = (self.spec, self.denoiser, self.rew_end)
         return DiamondWorld(*parts, settings, reference=reference, twins=self.twins)
 
-    def players(self) -> tuple[Denoiser, RewEndModel]:
+    def networks(self) -> tuple[Denoiser, RewEndModel]:
         """The networks that play."""
         if not self.packs:
             return self.denoiser, self.rew_end
@@ -129,7 +130,7 @@ class DiamondWorld:
         context.check(self.spec)
         n, frames = self.spec.context, to_float(context.frames.to(self.device))
         with self.arithmetic():
-            _, _, (hidden, cell) = self.players()[1](frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
+            _, _, (hidden, cell) = self.networks()[1](frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
         last = context.frames[:, -n:].to(self.device)
         actions = context.actions[:, context.actions.shape[1] - (n - 1) :].to(self.device)
         return DiamondState(last.clone(), actions.clone(), hidden[0].float(), cell[0].float())
@@ -158,7 +159,7 @@ class DiamondWorld:
             return rng.normal(*shape).to(self.device)
 
         with self.arithmetic():
-            denoise = self.players()[0].given(context, actions, levels(self.settings)[:-1].to(self.device))
+            denoise = self.networks()[0].given(context, actions, levels(self.settings)[:-1].to(self.device))
             path = sample(denoise, noise(), noise, self.settings)
         return path, to_bytes(path[-1], nearest=True)
 
@@ -169,7 +170,7 @@ class DiamondWorld:
         before, after = to_float(state.frames[:, -1:]), to_float(frame[:, None])
         recurrent = (state.hidden[None], state.cell[None])
         with self.arithmetic():
-            rewards, ends, (hidden, cell) = self.players()[1](before, action[:, None], after, recurrent)
+            rewards, ends, (hidden, cell) = self.networks()[1](before, action[:, None], after, recurrent)
         probs = [logits[:, 0].float().softmax(-1) for logits in (rewards, ends)]
         if self.settings.sample_events:
             reward, end = (rng.categorical(p) for p in probs)
