@@ -10,6 +10,7 @@ from typing import Any
 from engine.errors import ReverieError
 from models.checkpoint import WorldError, WorldFolder, open_world_folder
 from models.library import build_world, find_world, world_paths
+from models.nn.heap import keep_freed_memory
 from models.nn.precision import device_of
 from models.types import Context
 from models.world import WorldModel
@@ -46,6 +47,7 @@ def load_world(name_or_path: str | Path = DEFAULT_WORLD, device: str = "cpu") ->
     """
     try:
         folder = open_world_folder(find_world(name_or_path))
+        keep_freed_memory()
         world = build_world(folder, device_of(device))
         return LoadedWorld(world, folder, folder.starts(), folder.hash)
     except WorldError as error:

@@ -15,7 +15,11 @@ CPU_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 def fast_precision(device: torch.device) -> str:
-    """bf16 on a GPU that computes in it and on processors with bfloat16 instructions, else fp32."""
+    """bf16 on a GPU that computes in it and on processors with bfloat16 instructions, else fp32.
+
+    What it costs: of Pong's next frames about one pixel in ten is one level of 255 off float32 and one in twenty
+    thousand more, mostly at the ball's edge; against the real next frame 0.1 of 45.2 dB, after six steps nothing.
+    """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu":

@@ -58,7 +58,7 @@ def test_a_replay_link_dreams_the_same_frames(player: Player, played: dict[int, 
     """Bug: the link is refused, leads to other frames, says that they differ, or says nothing at its end."""
     player.click("Replay link")
     address = player.toast("replay link").get_by_label("Replay link").input_value()
-    shown = player.page.get_by_label("Dreams this episode again")
+    shown = player.page.locator("label").filter(has_text="Dreams this episode again").locator("textarea")
     player.until("it.value !== ''", "the address stands beside the button, too", shown.element_handle())
     assert shown.input_value() == address and address.startswith(f"{player.origin}/?replay=")
     other = Player(player.page.context.new_page(), player.origin)
