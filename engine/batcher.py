@@ -69,11 +69,11 @@ def _prepare(turn: Turn) -> Move | Frame:
     """What the session is about to do; or the frame of a new start, which needs no step."""
     if turn.start is not None:
         return turn.session.new_start(*turn.start)
-    if turn.move is not None:
-        turn.session.world.spec.actions.check(turn.move.action, 1)
-        return turn.move
-    move = turn.session.plan(turn.input)
-    return turn.session.new_start() if move is None else move
+    move = turn.session.plan(turn.input) if turn.move is None else turn.move
+    if move is None:
+        return turn.session.new_start()
+    turn.session.world.spec.actions.check(move.action, 1)
+    return move
 
 
 def _step(turns: Sequence[Turn], group: Sequence[tuple[int, Move]], results: dict[int, Frame | Exception]) -> None:

@@ -61,7 +61,8 @@ def _paths(world: WorldModel[Any]) -> dict[str, WorldModel[Any]]:
 
     Where packed twins of its networks play, the reference is the networks themselves in float32.
     """
-    packs, paths = getattr(world, "packs", False), {}
+    paths: dict[str, WorldModel[Any]] = {}
+    packs = getattr(world, "packs", False)
     for precision in PRECISIONS if hasattr(world.settings, "precision") else ():
         try:
             found = world.with_settings(precision=precision)

@@ -48,6 +48,7 @@ class Device:
         self._awake = threading.Event()
         self._chores = Chores(self._awake.set, clock)
         self._closing = False
+        self._next = 0
         self._step_s = 0.0
         self._busy = Share(clock=clock)
         self._thread = threading.Thread(target=self._run, name="reverie-device", daemon=True)
@@ -152,11 +153,15 @@ class Device:
         """Run calls and commands, each seat in turn, until there are none or they have had their time."""
         end, more = self._clock() + COMMANDS_S, True
         while more and not self._closing:
-            more = self._chores.run_call()
-            for seat in self._seats:
+            more, seats = self._chores.run_call(), self._seats
+            first = self._next
+            for k in range(first, first + len(seats)):
+                seat = seats[k % len(seats)]
                 if seat.waiting:
                     seat.serve()
-                    more = True
+                    more, self._next = True, k % len(seats) + 1
+                    if self._clock() > end:
+                        return
             if self._clock() > end:
                 return
 

@@ -12,6 +12,7 @@ from models.checkpoint import WorldError, WorldFolder, open_world_folder
 from models.library import build_world, find_world, world_paths
 from models.nn.heap import keep_freed_memory
 from models.nn.precision import device_of
+from models.nn.workers import release_workers
 from models.types import Context
 from models.world import WorldModel
 
@@ -52,6 +53,8 @@ def load_world(name_or_path: str | Path = DEFAULT_WORLD, device: str = "cpu") ->
         return LoadedWorld(world, folder, folder.starts(), folder.hash)
     except WorldError as error:
         raise ReverieError(str(error)) from error
+    finally:
+        release_workers()
 
 
 def real_world_for(loaded: LoadedWorld) -> WorldModel[Any] | None:

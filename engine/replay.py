@@ -13,7 +13,7 @@ from engine.errors import ReverieError
 from engine.files import write_file
 from engine.history import History, Past, frame_digest, made_here
 from engine.history_codec import decode_history, encode_history
-from engine.moment import Frame
+from engine.moment import Frame, Moment
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
@@ -54,6 +54,14 @@ def play_replay(replay: History, loaded: LoadedWorld, check: bool = True) -> Ite
                 "play it unchecked, or on the machine and build that recorded it"
             )
         yield frame
+
+
+def reach(replay: History, loaded: LoadedWorld) -> Moment:
+    """The moment that a history leads to, played again and unchecked. Raises ReverieError where it does not fit."""
+    session = _open(replay, loaded)
+    for k, tick in enumerate(replay.ticks):
+        _play(session, tick, k)
+    return session.moment
 
 
 def _open(replay: History, loaded: LoadedWorld) -> Session:

@@ -249,6 +249,10 @@ class Session:
         """Go to a moment written by ``save_to``. Raises ReverieError: a damaged file, or one of another world."""
         return self._ring.append(read_save(Path(path), self.moment, self.history)).frame
 
+    def forget(self) -> None:
+        """Let go of all there is to go back to: the moments kept and the slots."""
+        self._ring, self._slots = Ring(self.moment, 1), {}
+
     def fork(self) -> Session:
         """A session of its own at the same moment, with the same past: same future under the same actions.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_alone_and_among_seven_others_bit_equal() -> None:
         assert [told(frame) for frame in batched] == [told(s.tick(Input())) for s in alone]
     assert max(world.sizes) == 8
     assert [s.history.episodes() for s in together] == [s.history.episodes() for s in alone]
+
+
+def test_an_action_the_world_lacks_costs_the_others_no_second_step() -> None:
+    """A controller whose memory came out of a file decides nonsense: everybody's step must not be made twice."""
+    world = Watched()
+    sessions = [session(world, seed) for seed in range(3)]
+    carry = {"last": torch.tensor([99]), "begun": torch.ones(1, dtype=torch.bool)}
+    sessions[1].controller = RandomController(sticky=0.999)
+    sessions[1]._ring.now = replace(sessions[1].moment, carry=carry)
+    results = take_turns([Turn(s) for s in sessions])
+    assert isinstance(results[1], ValueError) and isinstance(results[0], Frame) and isinstance(results[2], Frame)
+    assert world.sizes == [2]
 
 
 def test_rows_of_a_learned_world_do_not_depend_on_their_neighbours() -> None:

@@ -11,6 +11,7 @@ from engine.bench import bench
 from models.types import Context, Prediction
 from models.world import Rng
 from tests.counting import CountingSettings, CountingState, CountingWorld, Loaded, starts
+from tests.tiny_worlds import random_starts, tiny_world
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Coarse(CountingWorld):
         return after, Prediction(frame, seen.reward, seen.terminated)
 
 
-def report(world: CountingWorld, contexts: Context) -> dict[str, object]:
+def report(world: Any, contexts: Context) -> dict[str, object]:
     return bench(Loaded(world, contexts), seconds=0.05, threads=1)  # type: ignore[arg-type]
 
 
@@ -54,3 +55,12 @@ def test_paths_side_by_side() -> None:
 def test_a_world_with_one_path() -> None:
     """A world that offers no precisions must be measured all the same."""
     assert list(report(CountingWorld(), starts())["paths"]) == ["as loaded"]  # type: ignore[call-overload]
+
+
+def test_packed_paths_beside_the_networks_themselves() -> None:
+    """Packed kernels measured against themselves would hide how far they are off; PyTorch counts none of their work."""
+    world = tiny_world()
+    paths = report(world, random_starts(world.spec, 2))["paths"]
+    assert list(paths) == ["eager fp32", "packed fp32", "packed bf16"]  # type: ignore[call-overload]
+    assert len({path["gflop"] for path in paths.values()}) == 1  # type: ignore[attr-defined]
+    assert all(path["gflop"] > 0 for path in paths.values())  # type: ignore[attr-defined]

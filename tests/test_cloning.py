@@ -33,7 +33,7 @@ from models.training.options import ExportOptions, TrainOptions
 from models.training.policy_export import agreement
 from models.training.real_games import play_game, play_games, player_gamer, policy_gamer, summary, teacher_gamer
 from models.training.stop import StopFlag
-from models.training.teachers import pong_teacher
+from models.training.teachers import PUSH, ROLL, TEACHERS, pong_teacher, reach
 from tests.stores import counting_meta, episode_of
 from tests.tiny_worlds import ACTIONS, SIZE, write_tiny
 
@@ -81,10 +81,13 @@ def test_frames_end_where_the_action_is_taken(told: Path) -> None:
 def test_a_batch_pairs_frames_with_their_labels(told: Path) -> None:
     """Catches: labels of another episode, or of the step before or after."""
     task = task_of(told, batch=64)
-    frames, labels = task.batch()
-    assert frames.shape == (64, 3, 3, SIZE, SIZE)
-    brightest = frames[:, -1].float().mean((-1, -2)).argmax(-1)
-    assert torch.equal(brightest, labels)
+    batch = task.batch()
+    assert batch.frames.shape == (64, 3, 3, SIZE, SIZE)
+    brightest = batch.frames.float().mean((-1, -2)).argmax(-1)
+    assert torch.equal(brightest[:, -1], batch.labels)
+    first = batch.frames[:, -1, 0, 0, 0] == 0
+    assert torch.equal(batch.last, torch.where(first, -1, brightest[:, -2]))
+    assert first.any(), "the test needs an episode's first step"
 
 
 def test_only_experts_are_cloned(tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_only_experts_are_cloned(tmp_path: Path) -> None:
 def test_the_mean_frame_is_the_datas(told: Path) -> None:
     """Catches: a mean of bytes, or one that is lost when the weights are averaged or stored."""
     task = task_of(told)
-    frames = torch.cat([to_float(e.slice("frames", 0, len(e))) for e in task.episodes])
+    frames = torch.cat([to_float(e.slice("frames", 0, len(e))) for e in task.lessons.episodes])
     assert task.model.mean.allclose(frames.mean(0), atol=0.12)
     assert task.model.mean.std() > 0
 
@@ -149,29 +152,49 @@ def scene(own: float, ball: tuple[float, float] | None, before: tuple[float, tup
         y, x = at or (0.0, 0.0)
         rows.append([[paddle, 142.0, 1.0], [100.0, 18.0, 1.0], [y, x, float(at is not None)]])
     places = np.array(rows, np.float32)
-    places[..., 0], places[..., 1] = places[..., 0] * 64 / 210 - 0.5, places[..., 1] * 64 / 160 - 0.5
+    places[..., 0], places[..., 1] = (places[..., 0] + 0.5) * 64 / 210 - 0.5, (places[..., 1] + 0.5) * 64 / 160 - 0.5
     return places
 
 
 @pytest.mark.parametrize(
-    ("places", "action"),
+    ("places", "last", "action"),
     [
-        (scene(100, (100, 100), (100, (100, 92))), "LEFT"),  # straight: the centre 5 lines below the ball
-        (scene(105, (100, 100), (105, (100, 92))), "NOOP"),
-        (scene(120, (100, 100), (120, (100, 92))), "RIGHT"),
-        (scene(100, (100, 99), (100, (92, 91))), "LEFT"),  # arrives 40 lines lower
-        (scene(45, (45, 99), (45, (53, 91))), "LEFT"),  # leaves at the top, comes back 65 - 40 lines below it
-        (scene(100, (50, 100), (100, (50, 108))), "LEFT"),  # flies away: to the middle, 113.5
-        (scene(113, (50, 100), (113, (50, 108))), "NOOP"),
-        (scene(105, (100, 100), (85, (100, 92))), "RIGHT"),  # there, but rolls on by 20
-        (scene(85, (100, 100), (65, (100, 92))), "NOOP"),  # rolls to where it has to be
-        (scene(150, None, (150, None)), "RIGHT"),  # no ball: to the middle
-        (scene(150, (60, 100), (150, None)), "RIGHT"),  # a ball of unknown motion: to its height
+        (scene(100, (100, 60), (100, (100, 52))), "NOOP", "NOOP"),  # straight at it
+        (scene(70, (100, 60), (70, (100, 52))), "NOOP", "LEFT"),
+        (scene(130, (100, 60), (130, (100, 52))), "NOOP", "RIGHT"),
+        (scene(100, (100, 99), (100, (92, 91))), "NOOP", "LEFT"),  # arrives 40 lines lower
+        (scene(60, (45, 99), (60, (53, 91))), "NOOP", "NOOP"),  # turns at the top, arrives at 65, met 5 above it
+        (scene(160, (50, 60), (160, (50, 68))), "NOOP", "RIGHT"),  # flies away: to the middle, 113.5
+        (scene(113, (50, 60), (113, (50, 68))), "NOOP", "NOOP"),
+        (scene(160, None, (160, None)), "NOOP", "RIGHT"),  # no ball: to the middle
+        (scene(75, (100, 60), (60, (100, 52))), "LEFT", "NOOP"),  # what was pushed before still takes it there
+        (scene(75, (100, 60), (75, (100, 52))), "NOOP", "LEFT"),
+        (scene(100, (100, 60), (77, (100, 52))), "LEFTFIRE", "RIGHT"),  # there, but it would roll on
+        (scene(100, (131, 131), (100, (123, 123))), "NOOP", "LEFT"),  # 39 lines away and one step left: go anyway
     ],
 )
-def test_the_teacher_goes_where_the_ball_arrives(places: np.ndarray, action: str) -> None:
-    """Catches: a mirror at the wrong wall, a velocity of the wrong sign, up taken for down."""
-    assert pong_teacher(places, 64)[-1] == action
+def test_the_teacher_goes_where_the_ball_arrives(places: np.ndarray, last: str, action: str) -> None:
+    """Catches: a mirror at the wrong wall, a velocity of the wrong sign, up taken for down, a paddle without mass."""
+    assert pong_teacher(places, ["NOOP", last], 64)[-1] == action
+
+
+def test_plans_take_the_paddle_where_it_goes() -> None:
+    """Catches: a push that acts once or a step late, a rest before it has rolled out, or a part of a step cut off."""
+    own, still, none = np.array([100.0]), np.array([0.0]), np.array([0.0])
+    plans, where = reach(own, still, none, np.array([2.5]))
+    at = {tuple(plan): float(place) for plan, place in zip(plans.T.astype(int).tolist(), where[:, 0], strict=True)}
+    first, second = PUSH, PUSH + ROLL * PUSH
+    third = ROLL * second
+    assert at[(0,) * 8] == 100
+    assert at[(1,) + (0,) * 7] == pytest.approx(100 + first + second + third / 2)
+    assert at[(-1,) + (0,) * 7] == pytest.approx(100 - first - second - third / 2)
+    _, rest = reach(own, still, none, np.array([np.inf]))
+    assert float(rest[1, 0]) == pytest.approx(100 + 2 * PUSH / (1 - ROLL))
+    assert float(reach(own, still, np.array([1.0]), np.array([np.inf]))[1][0, 0]) == pytest.approx(
+        100 + PUSH / (1 - ROLL)
+    )
+    assert rest.min() == 33
+    assert rest.max() == 198
 
 
 def test_the_teacher_says_the_same_of_stored_and_of_live_play() -> None:
@@ -186,7 +209,8 @@ def test_the_teacher_says_the_same_of_stored_and_of_live_play() -> None:
         return taken[-1]
 
     play_game(env, watch, seed=5, limit=60)
-    assert [env.action_names[action] for action in taken] == pong_teacher(np.stack(seen), 64)
+    names = [env.action_names[action] for action in taken]
+    assert names == pong_teacher(np.stack(seen), ["", *names[:-1]], 64)
     assert len(set(taken)) == 3
 
 
@@ -194,12 +218,9 @@ def test_games_with_objects_ask_the_teacher(told: Path, monkeypatch: pytest.Monk
     """Catches: noisy actions cloned although the store tells what a calm player would do."""
     episode = EpisodeFile(EpisodeStore(told).path(0))
     assert torch.equal(labels_of(episode), episode.slice("actions", 0, len(episode)))
-    monkeypatch.setitem(
-        __import__("models.training.teachers", fromlist=["TEACHERS"]).TEACHERS,
-        "counting",
-        lambda places, size: ["LEFT" if size == SIZE else "NOOP"] * len(places),
-    )
-    assert labels_of(episode).tolist() == [2] * len(episode)
+    teacher = lambda places, last, size: [name or "LEFT" for name in last] if size == SIZE else []  # noqa: E731
+    monkeypatch.setitem(TEACHERS, "counting", teacher)
+    assert labels_of(episode).tolist() == [2, *episode.slice("actions", 0, len(episode) - 1).tolist()]
 
 
 # -- measuring

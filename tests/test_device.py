@@ -447,6 +447,29 @@ def test_many_commands_do_not_stop_the_others(device: Device) -> None:
     assert answer(flood, "2999").error is None
 
 
+def test_slow_commands_of_many_do_not_add_up_between_two_steps() -> None:
+    """Players who each order something slow must not all be served before the next step; and each is in time."""
+    now = [0.0]
+    device = Device(clock=lambda: now[0])
+    seats, served = [seat(clock=lambda: now[0]) for _ in range(4)], []
+
+    def slow(name: int) -> Callable[[Session], None]:
+        def run(_: Session) -> None:
+            now[0] += 0.03
+            served.append(name)
+
+        return run
+
+    for name, other in enumerate(seats):
+        device.add(other)
+        for _ in range(2):
+            other.call("slow", slow(name))
+    for count in range(1, 9):
+        device._serve()
+        assert len(served) == count
+    assert served == [0, 1, 2, 3, 0, 1, 2, 3]
+
+
 def test_live_measures() -> None:
     """What a player is told about the speed must be what is so: late when late, and nothing of a speed before."""
     now = [10.0]

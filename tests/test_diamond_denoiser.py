@@ -34,6 +34,17 @@ def test_preconditioned_output(name: str, levels: str) -> None:
     assert_levels(model.denoise(x, sigma, numbers["obs"], numbers["act"]), numbers[f"denoised_{levels}"])
 
 
+@pytest.mark.parametrize("name", DENOISERS)
+def test_a_context_given_once(name: str) -> None:
+    """Catches: the condition of one level used at another, or a context that was scaled or cut into patches twice."""
+    numbers = golden(f"{name}_denoiser_forward" if name == "atari" else f"{name}_forward")
+    model, x, context = denoiser(name), numbers["x"], (numbers["obs"], numbers["act"])
+    levels = torch.tensor([5.0, 0.7, 0.002])
+    denoise = model.given(*context, levels)
+    for sigma in levels.flip(0):
+        assert_levels(denoise(x, sigma), model.denoise(x, sigma, *context))
+
+
 def test_activations_on_the_way() -> None:
     """Catches: two errors that cancel in the output of a small network."""
     numbers, inner = golden("atari_denoiser_forward"), denoiser("atari").inner_model

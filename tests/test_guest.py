@@ -21,7 +21,7 @@ from engine.server.limits import Limits
 from engine.server.messages import Ack, Blur, Control, Hello, Key, Mouse, Ping, Pong
 from engine.server.outbox import MOST_EVENTS
 from tests.counting import loaded
-from tests.players import Client, Clock, hub_of, pixel
+from tests.players import Client, Clock, hub_of, pixel, tiny_loaded
 
 UP, _, LEFT, RIGHT = range(4)
 HEADER = "reverie_save"
@@ -318,6 +318,8 @@ def test_a_forged_save_is_found_out_before_it_is_played(client: Client, save: Pa
         ({"state.frame": torch.zeros(1, 3, 99, 99, dtype=torch.uint8)}, {}),
         ({"state.count": torch.zeros(2, dtype=torch.int64)}, {}),
         ({"rng": torch.zeros(1, 7, dtype=torch.uint8)}, {}),
+        ({"rng": torch.Generator().get_state().expand(2, -1).clone()}, {}),
+        ({"player_rng": torch.zeros(0, 5056, dtype=torch.uint8)}, {}),
         ({}, {"index": 2**40}),
         ({}, {"index": "3"}),
         ({}, {"total": float("nan")}),
@@ -334,6 +336,82 @@ def test_a_forged_save_is_found_out_before_it_is_played(client: Client, save: Pa
         assert refused.value.code == "bad_value", (list(tensors), frame)
     client.value("step")
     assert client.value("link")
+
+
+def test_a_forged_state_of_the_real_game_reaches_no_emulator(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bug: an emulator is given a state made by hand, which ends the whole server; or a true save is refused."""
+    import torch
+
+    from tests.counting import CountingWorld
+
+    for place in ("engine.loading", "engine.server.shelf"):
+        monkeypatch.setattr(f"{place}.real_world_for", lambda loaded: CountingWorld())
+    client.guest.stay.play.world.real = True
+    client.value("real", on=True)
+    for _ in range(3):
+        client.value("step")
+    save = client.hub.file(client.value("save_file")["url"].split("/")[3])
+    assert save is not None
+    forged = changed(save, tmp_path / "forged", {"state.count": torch.tensor([77])})
+    assert client.guest.load_save(forged) == {"index": 3}
+    assert pixel(shown_after_step(client))[0] == 4, "played again, not taken from the file"
+    image = torch.zeros(4, 6, 3, dtype=torch.uint8)
+    assert client.guest.load_save(changed(save, tmp_path / "picture", {"image": image})) == {"index": 3}
+    with safe_open(save, "pt") as file:
+        header = json.loads(file.metadata()[HEADER])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for actions in ([None, 1, 1, 3], [None, 1, 1, 10**30], [None, 1, 1, 99], [None, 1, 1, [0.5]]):
+        header["history"]["actions"] = actions
+        save_file(tensors, tmp_path / "other", {HEADER: json.dumps(header)})
+        with pytest.raises(ServerError) as refused:
+            client.guest.load_save(tmp_path / "other")
+        assert refused.value.code == "bad_value" and not refused.value.fatal, actions
+
+
+def test_a_save_that_cannot_be_stepped_on_from_is_refused(tmp_path: Path) -> None:
+    """Bug: a forged state, taken in, makes every step fail that others share with it, as often as play goes on."""
+    import torch
+
+    from tests.counting import CountingWorld, Loaded, starts
+
+    class Failing(CountingWorld):
+        def step(self, state: Any, action: Any, rng: Any, *, inspect: bool = False) -> Any:
+            if int(state.count.max()) == 77:
+                raise RuntimeError("no such row")
+            return super().step(state, action, rng, inspect=inspect)
+
+    with hub_of({"failing": Loaded(Failing(), starts(), "f"), "tiny": tiny_loaded()}) as hub:
+        for world, tensors in (
+            ("failing", {"state.count": torch.tensor([77])}),
+            ("tiny", {"state.actions": torch.tensor([[0, 10**9, 0]])}),
+        ):
+            client = Client(hub, world=world)
+            client.value("pause")
+            save = hub.file(client.value("save_file")["url"].split("/")[3])
+            assert save is not None
+            with pytest.raises(ServerError, match="save: ") as refused:
+                client.guest.load_save(changed(save, tmp_path / "forged", tensors))
+            assert refused.value.code == "bad_value"
+            assert client.guest.load_save(save) is not None
+            client.value("step")
+
+
+def test_histories_of_saves_count_as_memory(client: Client, save: Path, tmp_path: Path) -> None:
+    """Bug: saves brought one after the other, each with a long history of its own, fill the machine's memory."""
+    memory, before = client.hub.memory, client.hub.memory.bytes
+    client.guest.load_save(save)
+    taken = memory.bytes - before
+    assert taken >= 16 * save.stat().st_size
+    (tmp_path / "bad").write_bytes(save.read_bytes()[:-9])
+    with pytest.raises(ServerError):
+        client.guest.load_save(tmp_path / "bad")
+    assert memory.bytes == before + taken, "one that is refused takes nothing"
+    client.guest.stay.play.budget.reserve(client.hub.limits.session_mb * 2**20 - memory.bytes, "test")
+    with pytest.raises(ServerError) as refused:
+        client.guest.load_save(save)
+    assert refused.value.code == "memory"
 
 
 def test_the_memory_of_a_controller_in_a_forged_save_is_not_taken(client: Client, save: Path, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from engine.server.hub import Hub
 from engine.server.limits import Bucket, Limits
 from engine.server.messages import Hello, Key, Resume
 from engine.server.shelf import Shelf
+from engine.server.stay import MOST_WORKS
 from tests.counting import CountingWorld, Loaded, loaded, starts
 from tests.players import Client, Clock, hub_of, pixel, until
 from tests.tiny_worlds import write_tiny
@@ -152,6 +155,56 @@ def test_who_leaves_frees_everything_at_once() -> None:
         stats = hub.stats()
         assert (stats["players"], hub.memory.bytes, hub.device.players) == (0, 0, 0)
         assert threading.active_count() <= threads
+
+
+def test_moments_go_with_who_leaves_and_with_the_world_left() -> None:
+    """Bug: hundreds of megabytes of moments that nobody can go back to, until Python looks for circles of objects."""
+    with hub_of() as hub:
+        gc.collect()
+        gc.disable()
+        try:
+            client = Client(hub)
+            for leave in (lambda: client.value("world", name="other", start=None, seed=None), client.leave):
+                client.value("pause")
+                for _ in range(3):
+                    client.value("step")
+                client.value("save", slot=1)
+                kept = [weakref.ref(m) for m in client.guest.stay.play.seat.sessions[0].kept[:-2]]
+                assert kept and all(moment() is not None for moment in kept)
+                leave()
+                until(lambda kept=kept: all(moment() is None for moment in kept))
+        finally:
+            gc.enable()
+
+
+def test_slow_work_of_who_has_left_is_not_done() -> None:
+    """Bug: clips ordered by the dozen, by visitors who leave at once, keep the workers from those who are there."""
+    with hub_of() as hub:
+        client, gate, done = Client(hub), threading.Event(), []
+        stay = client.guest.stay
+        stay.work(gate.wait)
+        for k in range(MOST_WORKS - 1):
+            stay.work(lambda k=k: done.append(k))
+        with pytest.raises(ServerError) as refused:
+            stay.work(gate.wait)
+        assert refused.value.code == "rate"
+        client.leave()
+        gate.set()
+        until(lambda: not stay._works)
+        assert done == []
+
+
+def test_time_stops_going_back_when_the_connection_is_lost() -> None:
+    """Bug: rewind was held when the connection broke; after it came back, time runs backwards with no key held."""
+    with hub_of() as hub:
+        client = Client(hub)
+        client.frame()
+        client.value("rewind", hold=True)
+        client.wait(lambda: client.frames[-1].header.rewinding)
+        client.leave(lost=True)
+        again = Client(hub, resume=client.resume)
+        again.wait(lambda: again.frames and not again.frames[-1].header.rewinding)
+        again.frame(lambda frame: frame.header.index > again.frames[0].header.index)
 
 
 def test_a_lost_session_expires() -> None:

@@ -148,6 +148,14 @@ def test_the_real_game_and_back(client: Client) -> None:
     assert not client.state()["real"] and client.state()["cursor"] == index
 
 
+def test_memory_of_a_real_game_that_does_not_open_comes_back(client: Client) -> None:
+    """Bug: a game that fails to open takes its memory every time it is asked for, until nobody can join."""
+    before = client.hub.memory.bytes
+    with pytest.raises(ValueError, match="start"):
+        client.guest.stay.play.prepare_real(99, 0)
+    assert client.hub.memory.bytes == before
+
+
 def test_the_real_game_where_there_is_none() -> None:
     """Bug: an untyped error, or a device thread that dies, where a world has no game."""
     with hub_of({"tiny": tiny_loaded()}) as hub:

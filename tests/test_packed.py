@@ -1,4 +1,4 @@
-"""The twins that play on a processor against the networks they are made from, and rows against the batch they are in."""
+"""The twins that play on a processor against the networks they are made from, and rows against their batch."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def twin_of(name: str, dtype: torch.dtype = torch.float32) -> Denoiser:
 
 @pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize("name", DENOISERS)
-def test_denoiser_twin_matches_the_published_network(
-    name: str, kernels: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_denoiser_twin_matches_the_published_network(name: str, kernels: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches: scales and shifts given to another norm than their own, the residual sum left out or counted twice, an
     activation in place over a tensor that is needed again; and all that where oneDNN's kernels are missing."""
     if not kernels:
@@ -60,7 +58,7 @@ def test_reward_and_termination_twin_matches_the_published_network() -> None:
 
 
 def test_bfloat16_twin_is_near() -> None:
-    """Catches: norms, conditions or sums of the twin done in bfloat16 too, or a map left in another type."""
+    """Catches: more lost than the rounding of feature maps, a condition rounded before it is projected among it."""
     numbers, inputs = inputs_of("atari")
     with torch.no_grad():
         got = twin_of("atari", torch.bfloat16).inner_model(*inputs).float()
@@ -130,7 +128,7 @@ def step_rows(world: DiamondWorld, state: DiamondState, action: Tensor, rows: in
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_twins_play_as_the_reference_does(order: int) -> None:
-    """Catches: a condition taken for another level of the sampler than its own, Heun's second call among them."""
+    """Catches: twins of one part swapped for those of another, or a sampler that asks for a level it did not name."""
     world = world_of("fp32").with_settings(order=order, steps=3)
     state, action = begin(world), torch.arange(ROWS) % 3
     _, got = world.step(state, action, Rng.seeded(range(ROWS)))

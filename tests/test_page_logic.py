@@ -22,8 +22,8 @@ def test_the_scripts_pass_their_own_tests() -> None:
     """A change to the page's protocol, keys, timeline, touch or connection logic that breaks one of them."""
     node = shutil.which("node")
     if node is None:
-        if os.environ.get("CI"):
-            pytest.fail("got no node, expected it where CI is set; apt-get install nodejs")
+        if os.environ.get("REVERIE_TESTS") == "complete":
+            pytest.fail("got no node, expected it where REVERIE_TESTS is complete; apt-get install nodejs")
         pytest.skip("node is not installed")
     files = sorted(map(str, (TESTS / "js").glob("*.test.mjs")))
     assert len(files) >= 8

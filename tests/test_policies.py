@@ -52,22 +52,26 @@ def frames(count: int, batch: int = 1, seed: int = 0) -> Tensor:
 class Spy(PixelNet):
     """Remembers what it was shown."""
 
-    def forward(self, frames: Tensor) -> Tensor:
-        self.shown = frames
-        return super().forward(frames)
+    def forward(self, frames: Tensor, last: Tensor) -> Tensor:
+        self.shown, self.told = frames, last
+        return super().forward(frames, last)
 
 
 def test_it_sees_the_last_frames_in_order() -> None:
-    """Catches: a stack in the wrong order, one frame late, or with black where an episode begins."""
+    """Catches: a stack in the wrong order, one frame late, or with black where an episode begins; another last
+    action."""
     policy, rng = PixelPolicy(spy := Spy(CONFIG)), Rng.seeded([0])
     carry, seen = policy.initial(1), frames(4)
-    stacks = []
+    stacks, told, done = [], [], [-1]
     for frame in seen:
-        carry, _ = policy.act(carry, frame, rng)
+        carry, action = policy.act(carry, frame, rng)
         stacks.append(spy.shown[0])
+        told.append(int(spy.told))
+        done.append(int(action))
     a, b, c, d = seen[:, 0]
     expected = [(a, a, a), (a, a, b), (a, b, c), (b, c, d)]
     assert all(torch.equal(stack, torch.stack(want)) for stack, want in zip(stacks, expected, strict=True))
+    assert told == done[:-1]
 
 
 def test_the_carry_is_never_changed() -> None:
@@ -100,7 +104,7 @@ def test_temperature_draws_as_the_network_says() -> None:
     """Catches: a temperature that multiplies, or actions drawn without regard to the logits."""
     net = tiny_net()
     frame = frames(1)[0]
-    probs = net(frame[:, None].expand(1, 3, 3, SIZE, SIZE)).detach().div(2.0).softmax(-1)[0]
+    probs = net(frame[:, None].expand(1, 3, 3, SIZE, SIZE), torch.tensor([-1])).detach().div(2.0).softmax(-1)[0]
     rows, policy = 4000, PixelPolicy(net, temperature=2.0)
     _, actions = policy.act(policy.initial(rows), frame.expand(rows, 3, SIZE, SIZE), Rng.seeded(range(rows)))
     shares = torch.bincount(actions, minlength=3) / rows
@@ -136,7 +140,9 @@ def test_a_policy_goes_to_disk_and_back(tmp_path: Path) -> None:
     assert found.policy.config == CONFIG
     assert (found.provenance, found.quality) == ({"data": "here"}, {"return": 1.5})
     stack = frames(5).transpose(0, 1)[:, :3]
-    assert found.policy.network(stack).allclose(net(stack), atol=0.05, rtol=0.01)
+    last = torch.tensor([2])
+    assert found.policy.network(stack, last).allclose(net(stack, last), atol=0.05, rtol=0.01)
+    assert not found.policy.network(stack, last).allclose(net(stack, last - 1), atol=0.05, rtol=0.01)
     assert sorted(path.name for path in tmp_path.iterdir()) == [POLICY]
 
 
@@ -276,7 +282,7 @@ def test_the_agents_memory_is_in_a_save(world: Path, tmp_path: Path) -> None:
     assert read.carrier == "agent"
     assert {name: tensor.shape for name, tensor in read.carry.items()} == {
         "frames": (1, 2, 3, SIZE, SIZE),
-        "begun": (1,),
+        "last": (1,),
     }
     assert all(torch.equal(read.carry[name], tensor) for name, tensor in session.moment.carry.items())
 

@@ -364,6 +364,19 @@ def test_a_save_goes_out_and_comes_back(server: Running, tmp_path: Path) -> None
     player.close()
 
 
+def test_one_save_at_a_time_is_on_its_way(server: Running) -> None:
+    """Bug: saves sent by the hundred at once to one session fill the disk before the first of them is judged."""
+    player = server.join()
+    path = f"/api/sessions/{player.welcome.fields['session']}/save"
+    key = {KEY_HEADER: player.welcome.fields["key"]}
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n{KEY_HEADER}: {key[KEY_HEADER]}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(server.origin.rpartition(":")[2]))) as slow:
+        slow.sendall(head.encode() + b"abc")
+        until(lambda: httpx.post(server.origin + path, headers=key, content=b"x").status_code == 429, "it is refused")
+    until(lambda: httpx.post(server.origin + path, headers=key, content=b"x").status_code == 400, "it has its turn")
+    player.close()
+
+
 def test_worlds_and_numbers_are_told(server: Running) -> None:
     """Bug: a page cannot list what there is; a world without a preview, or a made-up name, is a server error."""
     worlds = httpx.get(f"{server.origin}/api/worlds").json()

@@ -19,6 +19,8 @@ COLUMNS = (
     ("memory MB", "rss_mb", ".0f"),
     ("MB/player", "session_mb", ".1f"),
 )
+WIDTH = 140
+"""The table's, in characters, whatever the terminal's: a cut number is none."""
 
 
 def show_players(report: dict[str, Any]) -> None:
@@ -33,7 +35,7 @@ def show_players(report: dict[str, Any]) -> None:
         name = f"{row['players']} {'batched' if row['batched'] else 'one by one'}"
         table.add_row(name, *(format(row[key], form) for _, key, form in COLUMNS))
     say(f"{report['world']}, {report['seconds']:g} s each; latency: a key's edge to its frame's arrival, on loopback")
-    console().print(table)
+    console().print(table, width=WIDTH, crop=False)
     most = max(row["players"] for row in report["rows"])
     fps = {row["batched"]: row["fps"] for row in report["rows"] if row["players"] == most}
     say(f"{most} players batched make {fps[True] / fps[False]:.2f} times the frames of {most} one by one")

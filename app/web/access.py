@@ -77,7 +77,7 @@ class Access:
         name = split_host(header)[0]
         if not name:
             return False
-        if is_loopback(name) or name in {self.host.lower(), *(other.lower() for other in self.names)}:
+        if is_loopback(name) or name in {known.strip("[]").lower() for known in (self.host, *self.names)}:
             return True
         return is_wildcard(self.host) and (is_address(name) or name in own_names())
 
@@ -176,7 +176,7 @@ class Guard:
             text = f"got the host {host!r}, expected a name of this server; if it is one, give: reverie serve --name"
             return PlainTextResponse(text, 421)
         changes = scope["type"] == "websocket" or scope["method"] not in READING
-        if origin is not None and changes and not same_origin(origin, host):
+        if origin is not None and not same_origin(origin, host):  # to read, too: Gradio lets pages of localhost do so
             return PlainTextResponse(f"got a request from a page of {origin!r}, expected one of this server's own", 403)
         if origin is None and foreign_page(scope, headers, changes):
             return PlainTextResponse("got a request from another site's page, expected one of this server's own", 403)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 KEY_HEADER = "X-Reverie-Key"
-STATUS = {"unknown_session": 404, "unknown_world": 404, "too_large": 413, "full": 503, "memory": 507}
+STATUS = {"unknown_session": 404, "unknown_world": 404, "too_large": 413, "rate": 429, "full": 503, "memory": 507}
 """HTTP status of errors with a code; 400 for the others."""
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -70,23 +70,34 @@ def add_files(app: FastAPI, hub: Hub) -> None:
             raise HTTPException(404, "got the address of a file that is not, or no longer, here; ask for it again")
         return FileResponse(path, filename=name, headers={"Cache-Control": "private, no-store"})
 
+    taking: set[str] = set()
+
     @app.post("/api/sessions/{session}/save")
     async def upload(session: str, request: Request) -> Response:
         try:
-            return JSONResponse(await take_save(hub, session, request))
+            return JSONResponse(await take_save(hub, session, request, taking))
         except ServerError as error:
             return told(error.code, str(error))
         except ReverieError as error:
             return told("bad_value", str(error))
 
 
-async def take_save(hub: Hub, session: str, request: Request) -> dict[str, Any]:
-    """Put an uploaded save in force in a session, whose key the request must know. Answers what the session says."""
+async def take_save(hub: Hub, session: str, request: Request, taking: set[str]) -> dict[str, Any]:
+    """Put an uploaded save in force in a session, whose key the request must know. Answers what the session says.
+
+    taking: the sessions for which one is on its way: one at a time each, as they fill the disk meanwhile.
+    """
     guest = hub.guest(session, request.headers.get(KEY_HEADER, ""))
-    with tempfile.TemporaryDirectory(prefix="reverie-save-") as folder:
-        path = Path(folder) / "upload.save"
-        await write_body(request, path, round(hub.limits.upload_mb * 2**20))
-        value = await run_in_threadpool(guest.load_save, path)
+    if session in taking:
+        raise ServerError("rate", "save: got a second one while the first is on its way; wait for it")
+    taking.add(session)
+    try:
+        with tempfile.TemporaryDirectory(prefix="reverie-save-") as folder:
+            path = Path(folder) / "upload.save"
+            await write_body(request, path, round(hub.limits.upload_mb * 2**20))
+            value = await run_in_threadpool(guest.load_save, path)
+    finally:
+        taking.discard(session)
     return {"ok": True, "value": value}
 
 

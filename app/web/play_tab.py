@@ -49,13 +49,13 @@ def play_tab(hub: Hub) -> None:
                 apply_default_css=False,
             )
             buttons = _transport()
+            with gr.Row(elem_classes=["rv-below", "rv-controls"]):
+                slots, begin = _keep(), _begin_and_share()
         with gr.Column(scale=3, min_width=300, elem_classes=["rv-panel", "rv-controls"]):
             picker = _picker(listings, default)
             who, real, speed = _players()
             settings(hub, world)
             horizon = _horizon()
-    with gr.Row(elem_classes=["rv-below", "rv-controls"]):
-        slots, begin = _keep(), _begin_and_share()
     outputs = [who, real, speed, buttons["rv-pause"], buttons["rv-branch"], horizon, slots]
     news.news(None, [news], outputs, js=call("stateUpdates", "news", "news"))
     world.change(None, [world], [*picker, who, real, begin], js=_world_updates(listings))
@@ -107,7 +107,7 @@ def _horizon() -> gr.Number:
 
 
 def _keep() -> gr.Radio:
-    with gr.Column(min_width=300), gr.Group():
+    with gr.Column(min_width=230), gr.Group():
         slot = gr.Radio(SLOTS, value="1", label="Keep", info="All are empty", elem_classes="rv-slots")
         with gr.Row(elem_classes=["rv-buttons", "rv-pairs"]):
             save = gr.Button("Save", size="md", min_width=80, elem_id="rv-save")
@@ -122,7 +122,7 @@ def _keep() -> gr.Radio:
 
 
 def _begin_and_share() -> gr.Number:
-    with gr.Column(min_width=300), gr.Group():
+    with gr.Column(min_width=230), gr.Group():
         info = "The last ones as a clip, with the actions that make them again"
         seconds = gr.Slider(5, 60, 30, step=5, label="Instant replay, seconds", info=info)
         with gr.Row(elem_classes="rv-buttons"):
@@ -130,7 +130,7 @@ def _begin_and_share() -> gr.Number:
             gif = gr.Button("GIF", size="md", min_width=60, elem_id="rv-gif")
             link = gr.Button("Replay link", size="md", min_width=100, elem_id="rv-link")
         address = gr.Textbox(label="Dreams this episode again", lines=2, max_lines=3, buttons=["copy"], visible=False)
-    with gr.Column(min_width=300), gr.Group():
+    with gr.Column(min_width=230), gr.Group():
         with gr.Row():
             start = gr.Number(0, label="Start", precision=0, minimum=0, min_width=110)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**53 - 1, min_width=110)

@@ -23,4 +23,8 @@ def theme() -> Any:
         radius_size=gr.themes.sizes.radius_md,
         font=["Inter", "ui-sans-serif", "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "SFMono-Regular", "Consolas", "monospace"],
+    ).set(  # so that all text can be read: a contrast of 4.5 at least
+        body_text_color_subdued="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
     )

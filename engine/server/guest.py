@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from engine.history import History
 from engine.server.errors import ServerError
 from engine.server.flow import Flow
-from engine.server.keeping import enter, read_upload
+from engine.server.keeping import HISTORY_BYTES, HISTORY_GROWS, enter, read_upload, replayed
 from engine.server.limits import Bucket
 from engine.server.messages import Ack, Blur, ClientMessage, Codec, Control, FrameHeader, Hello, Key, Mouse, Ping
 from engine.server.outbox import Outbox
 from engine.server.protocol import PROTOCOL, decode_client, encode_event, encode_frame, encode_pong
 from engine.server.shelf import Shelved
 from engine.server.snapshot import choices_of, frame_header, state_facts, world_facts
+from engine.session import REAL_PREFIX
 from engine.shown import Shown
 
 if TYPE_CHECKING:
@@ -115,16 +116,26 @@ class Guest:
     def load_save(self, path: Path) -> dict[str, Any]:
         """Go to the moment in a save that the player brought. Waits for the device; never call it on its thread.
 
-        Raises ServerError: bad_value (no save, a damaged one, one of another world), too_large, rate, expired.
+        Its history is kept as long as the session's world, and counts as memory of it. Raises ServerError: bad_value
+        (no save, a damaged one, one of another world), too_large, memory, rate, expired.
         """
         if not self._loading.acquire(blocking=False):
             raise ServerError("rate", "save: got a second one while the first is being loaded; wait for it")
         try:
-            orders, spec = self._stay.orders, self._stay.play.world.spec
+            orders = self._stay.orders
+            world, budget = orders.play.world, orders.play.budget
+            grown = HISTORY_GROWS * min(path.stat().st_size, HISTORY_BYTES)
             like, world_hash = orders.ask(lambda session: (session.moment, session.world_hash))
-            moment = read_upload(path, like, History(spec.name, world_hash, ()), spec)
-            self._stay.touched()
-            return {"index": orders.ask(lambda session: enter(session, moment, world_hash).index)}
+            budget.reserve(grown, "save")
+            try:
+                moment = read_upload(path, like, History(world.spec.name, world_hash, ()), world.spec)
+                if world_hash.startswith(REAL_PREFIX):
+                    moment = replayed(moment, world_hash, world.loaded)
+                self._stay.touched()
+                return {"index": orders.ask(lambda session: enter(session, moment, world_hash).index)}
+            except BaseException:
+                budget.release(grown)
+                raise
         finally:
             self._loading.release()
 

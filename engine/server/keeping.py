@@ -7,23 +7,32 @@ import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ReverieError
 from engine.history import History, made_here
 from engine.moment import Frame, Moment
 from engine.recorder import record
+from engine.replay import reach
 from engine.saves import read_save, write_save
 from engine.server.downloads import Downloads
 from engine.server.errors import ServerError
 from engine.server.limits import MB
 from engine.server.memory import moment_bytes
 from engine.session import Session
+from engine.transition import advance
 from models.types import WorldSpec
 from models.world import state_tensors
 
+if TYPE_CHECKING:
+    from engine.loading import LoadedWorld
+
 HISTORY_BYTES = 4 * MB
 """Of the history in a save that a player brings: hours of play."""
+HISTORY_GROWS = 16
+"""A history in memory takes at most about that many times the bytes of its file."""
+MOST_REPLAYED = 20_000
+"""Ticks of the longest episode in a save of the real game: it is played again."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +94,65 @@ def read_upload(path: Path, like: Moment, here: History, spec: WorldSpec) -> Mom
         raise ServerError("bad_value", str(error).replace(str(path), "save")) from error
     except Exception as error:
         raise ServerError("bad_value", f"save: got a file that is no whole save ({type(error).__name__})") from error
-    _check_shapes(moment, like)
+    _check_tensors(moment, like, spec)
     _check_frame(moment.frame, spec)
     return moment
 
 
+def replayed(save: Moment, world_hash: str, loaded: LoadedWorld) -> Moment:
+    """The same moment of the real game, its episode played again; takes seconds where that was long.
+
+    The emulator's state in a file is never given to an emulator: those do not check it, and a forged one ends the
+    process. Raises ServerError: too_large; bad_value where the episode does not lead to the save's frame.
+    """
+    history = Kept("real game", world_hash, 0.0, save).history(1)
+    if len(history.ticks) > MOST_REPLAYED:
+        got = f"an episode of {len(history.ticks)} frames in the real game"
+        raise ServerError("too_large", f"save: got {got}, expected at most {MOST_REPLAYED}")
+    try:
+        reached = reach(history, loaded)
+    except Exception as error:
+        raise ServerError("bad_value", f"save: got an episode that cannot be played again ({error!s:.200})") from error
+    if reached.past.digest != save.past.digest:
+        raise ServerError("bad_value", "save: got an episode that leads to another frame, expected the one saved")
+    return replace(reached, player_rng=save.player_rng, carry=save.carry, carrier=save.carrier)
+
+
 def enter(session: Session, moment: Moment, world_hash: str) -> Frame:
-    """Go to a moment from outside; it joins the timeline. The memory of a controller is kept where it fits."""
+    """Go to a moment from outside; it joins the timeline. The memory of a controller is kept where it fits.
+
+    Raises ServerError, bad_value: another world meanwhile, or a moment that cannot be stepped on from, which would fail
+    the steps of those who share them.
+    """
     if session.world_hash != world_hash:
         raise ServerError("bad_value", "save: got another world meanwhile, expected the one it was checked for")
     controller = session.controller
     expected = controller.initial(session.world.spec)
     fits = moment.carrier == controller.name and _kinds(moment.carry) == _kinds(expected)
     kept = moment if fits else replace(moment, carry=expected, carrier=controller.name)
+    try:
+        noop = session.given(session.world.spec.actions.noops(1))
+        advance(session.world, kept, replace(noop, player_rng=kept.player_rng), horizon=None)
+    except Exception as error:
+        raise ServerError(
+            "bad_value", f"save: got a moment that cannot be played on ({type(error).__name__})"
+        ) from error
     return session.apply(kept)
 
 
-def _check_shapes(moment: Moment, like: Moment) -> None:
-    got, expected = _kinds(state_tensors(moment.state)), _kinds(state_tensors(like.state))
+def _check_tensors(moment: Moment, like: Moment, spec: WorldSpec) -> None:
+    """Raises ServerError where shapes or types are not those of ``like``, or past actions are not the world's."""
+    state, past = state_tensors(moment.state), state_tensors(moment.state).get("actions")
+    got, expected = _kinds(state), _kinds(state_tensors(like.state))
     if got != expected:
         raise ServerError("bad_value", f"save: got the state {got}, expected {expected}")
+    for name in ("rng", "player_rng"):
+        got, expected = _kinds({name: getattr(moment, name)}), _kinds({name: getattr(like, name)})
+        if got != expected:
+            raise ServerError("bad_value", f"save: got the generator {got}, expected {expected}")
+    discrete = past is not None and spec.actions.kind == "discrete" and not past.is_floating_point()
+    if discrete and not bool(((past >= 0) & (past < spec.actions.size)).all()):
+        raise _bad("actions", past.flatten().tolist(), "actions of this world")
 
 
 def _check_frame(frame: Frame, spec: WorldSpec) -> None:

@@ -64,12 +64,21 @@ class Play:
         if not self.world.real:
             raise ServerError("unsupported", f"real game: got {self.world.name}, expected a world whose game is here")
         each = moment_bytes(Session.open(self.world.loaded, real=True, rewind_s=0).moment)
-        self._reserve("real game", each)
-        self._real = self._open(each, start, seed, real=True)
+        amount = self._reserve("real game", each)
+        try:
+            self._real = self._open(each, start, seed, real=True)
+        except BaseException:
+            self.budget.release(amount)
+            raise
 
     def close(self) -> None:
         """Give its memory back. The seat is the device's to remove."""
         self.budget.close()
+
+    def forget(self) -> None:
+        """Let go of the moments kept. On the device's thread, once the seat is removed."""
+        for session in self.seat.sessions:
+            session.forget()
 
     # -- inside
 

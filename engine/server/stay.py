@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Sleep = Literal["hidden", "silent", "idle", "lost"]
 """Why a session is suspended: its page is not seen, draws no frames, has nobody at it, or lost its connection."""
+MOST_WORKS = 16
+"""Slow things that one session may have waiting, whatever worlds they were ordered in."""
 
 
 class Stay:
@@ -60,6 +62,7 @@ class Stay:
         with self.lock:
             self.lost_at = self._hub.clock()
             self.play.controls.clear()
+            self.orders.give("rewind", None, lambda: self.play.seat.rewind(False))  # nobody holds it any more
             self.sleep("lost")
 
     def has_key(self, key: str) -> bool:
@@ -87,7 +90,7 @@ class Stay:
                 self.guest.enter(play.world)
             self._seat(play)
         orders.drop()
-        old.close()
+        self._let_go(old)
 
     def free(self) -> None:
         """Let go of everything. May be called twice."""
@@ -96,7 +99,7 @@ class Stay:
                 return
             self.freed = True
             self._hub.device.remove(self.play.seat)
-            self.play.close()
+            self._let_go(self.play)
 
     def hear(self, seat: Seat) -> None:
         """A frame or a reply is there. Called on the device thread."""
@@ -154,15 +157,21 @@ class Stay:
     # -- slow work
 
     def work(self, function: Callable[[], None]) -> None:
-        """Do something slow on another thread, after what was given before. Raises ServerError: the hub is closed."""
+        """Do something slow on another thread, after what was given before; not at all once the session has ended.
+
+        Raises ServerError: too much waits already, or the hub is closed.
+        """
         with self.lock:
+            if len(self._works) >= MOST_WORKS:
+                raise ServerError("rate", "got orders faster than they are done; wait for their replies")
             self._works.append(function)
             if len(self._works) == 1:
                 self._hub.work(self._work)
 
     def _work(self) -> None:
         try:
-            self._works[0]()
+            if not self.freed:
+                self._works[0]()
         finally:
             with self.lock:
                 self._works.popleft()
@@ -184,6 +193,11 @@ class Stay:
             guest.end(error)
 
     # -- inside
+
+    def _let_go(self, play: Play) -> None:
+        """Give back what a play took. Its moments go now: all here know each other, so that Python finds them late."""
+        play.close()
+        self._hub.device.call(play.forget)
 
     def _seat(self, play: Play) -> None:
         seat = play.seat

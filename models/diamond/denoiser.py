@@ -80,10 +80,12 @@ class Denoiser(nn.Module):
 
     @torch.no_grad()
     def given(self, frames: Tensor, actions: Tensor, sigmas: Tensor) -> Denoise:
-        """``denoise`` of one context at the levels sigmas (K,) and no others; what depends on these is computed once."""
+        """``denoise`` of one context at the levels sigmas (K,) and no others, what depends on these computed once."""
         inner = self.inner_model
         past = inner.patches((frames / self.config.sigma_data).flatten(1, 2))
-        conditions = dict(zip(sigmas.tolist(), inner.conditions(self.conditioners(sigmas).c_noise, actions), strict=True))
+        conditions = dict(
+            zip(sigmas.tolist(), inner.conditions(self.conditioners(sigmas).c_noise, actions), strict=True)
+        )
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             c = self.conditioners(sigma)

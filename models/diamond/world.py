@@ -17,6 +17,7 @@ from models.nn.packed import packed
 from models.nn.pixels import to_bytes, to_float
 from models.nn.precision import DTYPES, arithmetic, resolve
 from models.nn.weights import load_weights, place
+from models.nn.workers import release_workers
 from models.types import Context, Prediction, View, WorldSpec
 from models.world import Rng
 
@@ -130,10 +131,14 @@ class DiamondWorld:
         context.check(self.spec)
         n, frames = self.spec.context, to_float(context.frames.to(self.device))
         with self.arithmetic():
-            _, _, (hidden, cell) = self.networks()[1](frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None)
+            _, _, (hidden, cell) = self.networks()[1](
+                frames[:, :-1], context.actions.to(self.device), frames[:, 1:], None
+            )
         last = context.frames[:, -n:].to(self.device)
         actions = context.actions[:, context.actions.shape[1] - (n - 1) :].to(self.device)
-        return DiamondState(last.clone(), actions.clone(), hidden[0].float(), cell[0].float())
+        state = DiamondState(last.clone(), actions.clone(), hidden[0].float(), cell[0].float())
+        release_workers()  # whoever starts a dream is seldom the thread that goes on with it
+        return state
 
     @torch.no_grad()
     def step(

@@ -28,7 +28,7 @@ Modulations = list[tuple[Tensor, ...]]
 def packed(network: Network, dtype: torch.dtype, condition: str) -> Network:
     """A twin of a network of ``models.nn.blocks``, for inference on a processor; the network itself stays as it is.
 
-    dtype: float32 or bfloat16, of the feature maps; sums, norms, conditions and recurrent states are float32 either way.
+    dtype: float32 or bfloat16, of the feature maps; sums, norms, conditions and recurrent states are float32 in both.
     condition: the name of the submodule whose output (B, cond) is the conditioning vector of every residual block.
     """
     twin = deepcopy(network).requires_grad_(False).eval()
@@ -39,7 +39,7 @@ def packed(network: Network, dtype: torch.dtype, condition: str) -> Network:
 
 
 def replace_layers(module: nn.Module, dtype: torch.dtype, order: Iterator[int]) -> None:
-    """Put the layers of this file in the place of PyTorch's, at any depth; modulated norms are numbered by ``order``."""
+    """Put the layers of this file in the place of PyTorch's, at any depth; ``order`` numbers the modulated norms."""
     for name, child in module.named_children():
         if isinstance(child, AdaGroupNorm):
             setattr(module, name, RowModulatedNorm(child.groups, next(order)))
@@ -88,8 +88,8 @@ class PackedConv2d(nn.Module):
             self.ready = True
         if plus is None:
             return kernels._convolution_pointwise(x, self.weight, self.bias, *geometry, "none", [], "")
-        add = ("add", 1.0, None, [], "")
-        return kernels._convolution_pointwise.binary(x, plus, self.weight, self.bias, *geometry, *add)
+        where = (self.weight, self.bias, *geometry)
+        return kernels._convolution_pointwise.binary(x, plus, *where, "add", 1.0, None, [], "")
 
 
 def by_row(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from models.types import WorldSpec
 from models.world import Rng
 
 KIND = "pixels"
+NONE = -1
+"""No action was taken yet."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,11 @@ class PixelConfig:
 
 
 class PixelNet(nn.Module):
-    """Frames in, a logit an action out. ``mean`` is the average frame of the training data, in [-1, 1]."""
+    """Frames and the last action in, a logit an action out.
+
+    ``mean`` is the average frame of the training data, in [-1, 1]. The last action is told since the frames do not show
+    yet what it does: an Atari paddle answers over two steps.
+    """
 
     mean: Tensor
 
@@ -75,15 +81,19 @@ class PixelNet(nn.Module):
         )
         shrink = 2 ** len(config.channels)
         cells = (config.height // shrink) * (config.width // shrink)
-        self.hidden = nn.Linear(cells * config.channels[-1], config.hidden)
+        self.hidden = nn.Linear(cells * config.channels[-1] + len(config.actions) + 1, config.hidden)
         self.out = nn.Linear(config.hidden, len(config.actions))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Logits (B, A) float32 of frames (B, N, 3, H, W) uint8, oldest first."""
+    def forward(self, frames: Tensor, last: Tensor) -> Tensor:
+        """Logits (B, A) float32 of frames (B, N, 3, H, W) uint8, oldest first, and the action before, (B,) int64.
+
+        -1 is no action: the newest frame is an episode's first.
+        """
         x = (to_float(frames) - self.mean).mul(self.config.gain).flatten(1, 2)
         for conv in self.convs:
             x = F.relu(conv(x))
-        logits: Tensor = self.out(F.relu(self.hidden(x.flatten(1))))
+        told = F.one_hot(last + 1, len(self.config.actions) + 1).to(x.dtype)
+        logits: Tensor = self.out(F.relu(self.hidden(torch.cat([x.flatten(1), told], dim=1))))
         return logits.float()
 
 
@@ -107,11 +117,11 @@ class PixelPolicy:
         return self
 
     def initial(self, batch: int) -> dict[str, Tensor]:
-        """The memory at a new start: the frames before the present one (B, N - 1, 3, H, W) uint8, of none so far."""
+        """The memory at a new start: frames (B, N - 1, 3, H, W) uint8 before the present one, and the last action."""
         c = self.config
         return {
             "frames": torch.zeros(batch, c.frames - 1, 3, c.height, c.width, dtype=torch.uint8),
-            "begun": torch.zeros(batch, dtype=torch.bool),
+            "last": torch.full((batch,), NONE, dtype=torch.int64),
         }
 
     def act(self, carry: Mapping[str, Tensor], obs: Tensor, rng: Rng) -> tuple[dict[str, Tensor], Tensor]:
@@ -119,11 +129,13 @@ class PixelPolicy:
 
         Before the first frame comes the first frame again. Only with a temperature ``rng`` is drawn from, once a row.
         """
-        begun = carry["begun"][:, None, None, None, None]
+        last = carry["last"]
+        begun = (last != NONE)[:, None, None, None, None]
         frames = torch.cat([torch.where(begun, carry["frames"], obs[:, None]), obs[:, None]], dim=1)
-        after = {"frames": frames[:, 1:].clone(), "begun": torch.ones_like(carry["begun"])}
         with torch.no_grad():
-            logits = self.network(frames)
+            logits = self.network(frames, last)
         if self.temperature == 0:
-            return after, logits.argmax(-1)
-        return after, rng.check(len(obs)).categorical((logits / self.temperature).softmax(-1))
+            action = logits.argmax(-1)
+        else:
+            action = rng.check(len(obs)).categorical((logits / self.temperature).softmax(-1))
+        return {"frames": frames[:, 1:].clone(), "last": action}, action

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.data.episode import EpisodeFile
-from models.data.segments import SegmentId, SegmentSampler, read_segment
+from models.data.segments import SegmentSampler, read_segment
 from models.data.store import EpisodeStore
 from models.nn.pixels import to_float
 from models.nn.weights import place
-from models.policies.pixels import PixelConfig, PixelNet
+from models.policies.pixels import NONE, PixelConfig, PixelNet
 from models.training.diamond import episode_settings, seeded
 from models.training.loop import TrainConfig
 from models.training.teachers import TEACHERS
@@ -57,7 +59,43 @@ def labels_of(episode: EpisodeFile) -> Tensor:
     if teacher is None:
         return episode.slice("actions", 0, len(episode))
     places = episode.slice("objects", 0, len(episode)).numpy()
-    return torch.tensor([meta["actions"].index(name) for name in teacher(places, episode.header.shape[-1])])
+    last = ["" if action == NONE else meta["actions"][action] for action in last_actions(episode).tolist()]
+    return torch.tensor([meta["actions"].index(name) for name in teacher(places, last, episode.header.shape[-1])])
+
+
+def last_actions(episode: EpisodeFile) -> Tensor:
+    """The action before each step, (T,) int64; NONE before the first."""
+    return torch.cat([torch.tensor([NONE]), episode.slice("actions", 0, len(episode) - 1)])
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Frames (B, N, 3, H, W) uint8, the actions before (B,) int64, and the actions to learn (B,) int64."""
+
+    frames: Tensor
+    last: Tensor
+    labels: Tensor
+
+
+class Lessons:
+    """Everything there is to learn from some episodes, one lesson a step."""
+
+    def __init__(self, episodes: Sequence[EpisodeFile], frames: int) -> None:
+        self.episodes, self.frames = list(episodes), frames
+        self.labels = [labels_of(episode) for episode in self.episodes]
+        self.last = [last_actions(episode) for episode in self.episodes]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(labels) for labels in self.labels]
+
+    def at(self, steps: Sequence[tuple[int, int]]) -> Lesson:
+        """The lessons at pairs of an episode's index and a step in it."""
+        return Lesson(
+            torch.cat([stack_at(self.episodes[e], t, self.frames) for e, t in steps]),
+            torch.stack([self.last[e][t] for e, t in steps]),
+            torch.stack([self.labels[e][t] for e, t in steps]),
+        )
 
 
 def stack_at(episode: EpisodeFile, step: int, frames: int) -> Tensor:
@@ -75,40 +113,31 @@ class CloneTask:
 
     def __init__(self, config: PixelConfig, store: EpisodeStore, batch: int, seed: int, device: torch.device) -> None:
         self.config, self.device = config, device
-        self.episodes = expert_episodes(store, "train")
-        self.labels = [labels_of(episode) for episode in self.episodes]
-        lengths = [len(episode) for episode in self.episodes]
-        self.sampler = SegmentSampler(lengths, batch, 1, seed=seed)
+        self.lessons = Lessons(expert_episodes(store, "train"), config.frames)
+        self.sampler = SegmentSampler(self.lessons.lengths, batch, 1, seed=seed)
         with seeded(seed):
             model = PixelNet(config)
-        draw = SegmentSampler(lengths, MEAN_FRAMES, 1, seed=0).draw()
-        model.mean.copy_(to_float(torch.cat([self.stack(i)[:, -1] for i in draw])).mean(0))
+        model.mean.copy_(to_float(drawn(self.lessons, MEAN_FRAMES).frames[:, -1]).mean(0))
         place(model, device)
         self.model: PixelNet = model
         self.network: nn.Module = model
-        heldout = expert_episodes(store, "heldout")
-        self.heldout = drawn(heldout, [labels_of(episode) for episode in heldout], config.frames, VALIDATION_FRAMES)
+        self.heldout = drawn(Lessons(expert_episodes(store, "heldout"), config.frames), VALIDATION_FRAMES)
 
-    def stack(self, at: SegmentId) -> Tensor:
-        return stack_at(self.episodes[at.episode], at.stop - 1, self.config.frames)
+    def batch(self) -> Lesson:
+        return self.lessons.at([(i.episode, i.stop - 1) for i in self.sampler.draw()])
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """Frames (B, N, 3, H, W) uint8 and the expert's actions (B,) int64."""
-        draw = self.sampler.draw()
-        labels = torch.stack([self.labels[i.episode][i.stop - 1] for i in draw])
-        return torch.cat([self.stack(i) for i in draw]).to(self.device), labels.to(self.device)
-
-    def loss(self, batch: tuple[Tensor, Tensor], progress: float) -> tuple[Tensor, dict[str, float]]:
-        frames, labels = batch
-        logits = self.model(frames)
+    def loss(self, batch: Lesson, progress: float) -> tuple[Tensor, dict[str, float]]:
+        labels = batch.labels.to(self.device)
+        logits = self.model(batch.frames.to(self.device), batch.last.to(self.device))
         loss = F.cross_entropy(logits, labels)
-        return loss, {"loss": float(loss.detach()), "agreement": float((logits.argmax(-1) == labels).float().mean())}
+        agreement = (logits.argmax(-1) == labels).float().mean()
+        return loss, {"loss": float(loss.detach()), "agreement": float(agreement)}
 
     def validate(self, model: nn.Module) -> tuple[dict[str, float], Tensor | None]:
-        frames, labels = self.heldout
-        logits = torch.cat([model(rows.to(self.device)).cpu() for rows in frames.split(ROWS)])
-        agreement = (logits.argmax(-1) == labels).float().mean()
-        return {"loss": float(F.cross_entropy(logits, labels)), "agreement": float(agreement)}, None
+        rows = zip(self.heldout.frames.split(ROWS), self.heldout.last.split(ROWS), strict=True)
+        logits = torch.cat([model(frames.to(self.device), last.to(self.device)).cpu() for frames, last in rows])
+        agreement = (logits.argmax(-1) == self.heldout.labels).float().mean()
+        return {"loss": float(F.cross_entropy(logits, self.heldout.labels)), "agreement": float(agreement)}, None
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return {}, {"sampler": self.sampler.state()}
@@ -117,8 +146,7 @@ class CloneTask:
         self.sampler.restore(info["sampler"])
 
 
-def drawn(episodes: list[EpisodeFile], labels: list[Tensor], frames: int, count: int) -> tuple[Tensor, Tensor]:
-    """Seeded stacks (count, N, 3, H, W) uint8 of episodes, and their labels (count,)."""
-    draw = SegmentSampler([len(e) for e in episodes], count, 1, seed=0).draw()
-    stacks = torch.cat([stack_at(episodes[i.episode], i.stop - 1, frames) for i in draw])
-    return stacks, torch.stack([labels[i.episode][i.stop - 1] for i in draw])
+def drawn(lessons: Lessons, count: int) -> Lesson:
+    """Seeded lessons, always the same ones of the same episodes."""
+    draw = SegmentSampler(lessons.lengths, count, 1, seed=0).draw()
+    return lessons.at([(i.episode, i.stop - 1) for i in draw])

@@ -67,11 +67,12 @@ def train_policy(options: TrainOptions) -> int:
 
 def record(folder: Path, task: CloneTask, outcome: Outcome, config: TrainConfig, machine: str) -> None:
     """Keep what was done in the run's folder, for the policy's provenance."""
-    game = task.episodes[0].header.meta["game"]
+    lessons = task.lessons
+    game = lessons.episodes[0].header.meta["game"]
     known = {
         "labels": "a scripted player's, from the stored places of the objects" if game in TEACHERS else "as played",
-        "episodes": len(task.episodes),
-        "frames": sum(map(len, task.labels)),
+        "episodes": len(lessons.episodes),
+        "frames": sum(lessons.lengths),
         "steps": outcome.step,
         "batch": config.batch,
         "lr": config.lr,

@@ -15,7 +15,7 @@ from models.policies.disk import POLICY, write_policy
 from models.policies.pixels import PixelConfig, PixelNet, PixelPolicy
 from models.training.card import write_card
 from models.training.checkpoint import read_checkpoint
-from models.training.cloning import ROWS, expert_episodes, labels_of, stack_at
+from models.training.cloning import ROWS, Lessons, expert_episodes
 from models.training.options import ExportOptions
 from models.training.real_games import play_games, player_gamer, policy_gamer, teacher_gamer
 from models.training.teachers import TEACHERS
@@ -59,18 +59,18 @@ def agreement(policy: PixelPolicy, store: EpisodeStore, every: int = 4) -> dict[
 
     most_common: the same of always doing the expert's most common action.
     """
-    same, labels, episodes = [], [], expert_episodes(store, "heldout")
-    for episode in episodes:
-        wanted, steps = labels_of(episode), torch.arange(0, len(episode), every)
-        labels.append(wanted[steps])
-        for part in steps.split(ROWS):
-            stacks = torch.cat([stack_at(episode, step, policy.config.frames) for step in part.tolist()])
-            with torch.no_grad():
-                same.append(policy.network(stacks).argmax(-1) == wanted[part])
+    lessons = Lessons(expert_episodes(store, "heldout"), policy.config.frames)
+    steps = [(e, t) for e, length in enumerate(lessons.lengths) for t in range(0, length, every)]
+    same, labels = [], []
+    for start in range(0, len(steps), ROWS):
+        part = lessons.at(steps[start : start + ROWS])
+        with torch.no_grad():
+            same.append(policy.network(part.frames, part.last).argmax(-1) == part.labels)
+        labels.append(part.labels)
     label = torch.cat(labels)
     common = torch.bincount(label).max() / len(label)
     share = torch.cat(same).float().mean()
-    counts = {"frames": len(label), "episodes": len(episodes)}
+    counts = {"frames": len(label), "episodes": len(lessons.episodes)}
     return {"share": round(float(share), 4), "most_common": round(float(common), 4), **counts}
 
 

@@ -48,12 +48,14 @@ def teacher_gamer(teacher: Teacher) -> NewGamer:
 
     def begin(seed: int) -> Gamer:
         seen: list[np.ndarray] = []
+        taken = [""]
 
         def act(frame: Tensor, env: AtariEnv) -> int:
             size = frame.shape[-1]
             seen.append(OBJECTS[env.game].places(env.ram(), size))
-            del seen[:-2]
-            return env.action_names.index(teacher(np.stack(seen), size)[-1])
+            taken.append(teacher(np.stack(seen[-2:]), taken[-2:], size)[-1])
+            del seen[:-2], taken[:-2]
+            return env.action_names.index(taken[-1])
 
         return act
 

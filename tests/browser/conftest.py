@@ -15,7 +15,13 @@ from tests.browser.player import Player, Visit
 from tests.browser.server import Serving, serving
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-DESKTOP = {"width": 1100, "height": 800}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 800}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
 Visitor = Callable[..., Player]
 
 
@@ -53,7 +59,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def visit(browser: Browser, server: Serving) -> Iterator[Visit]:
     """One context for the pages of a module, with what it loaded kept; its complaints fail the last test."""
-    visit = Visit(browser.new_context(viewport=DESKTOP))
+    visit = Visit(browser.new_context(**DESKTOP))
     yield visit
     visit.close()
 
@@ -74,7 +80,7 @@ def visitor(browser: Browser, server: Serving) -> Iterator[Visitor]:
     visits: list[tuple[Visit, bool]] = []
 
     def make(origin: str | None = None, forgive: bool = False, **options: Any) -> Player:
-        visit = Visit(browser.new_context(**{"viewport": DESKTOP, **options}))
+        visit = Visit(browser.new_context(**{**DESKTOP, **options}))
         visits.append((visit, forgive))
         return Player(visit.page(), origin or server.origin)
 

@@ -110,10 +110,10 @@ class Player:
     def ask(self, script: str, argument: Any = None) -> Any:
         return self.page.evaluate(script, argument)
 
-    def until(self, true: str, what: str, argument: Any = None) -> None:
+    def until(self, true: str, what: str, argument: Any = None, wait_s: float = WAIT_S) -> None:
         """Wait until an expression in the page holds; it knows ``argument`` as ``it``."""
         try:
-            self.page.wait_for_function(f"(it) => {true}", arg=argument, polling=LOOK_MS)
+            self.page.wait_for_function(f"(it) => {true}", arg=argument, polling=LOOK_MS, timeout=wait_s * 1000)
         except WaitedInVain:
             raise AssertionError(f"expected that {what}, waited in vain; the page: {self.says()}") from None
 

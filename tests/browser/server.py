@@ -37,7 +37,9 @@ def write_endless(path: Path) -> None:
         last.weight.copy_(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0])[:, None].expand_as(last.weight))
     values: dict[str, Any] = {"family": "diamond", "config": tiny_config().to_dict()}
     values |= {"settings": asdict(world.settings), "spec": world.spec}
-    write_world_folder(path, Manifest(**values), world.weights(), random_starts(world.spec, 3), {"README.md": b"# Tiny"})
+    write_world_folder(
+        path, Manifest(**values), world.weights(), random_starts(world.spec, 3), {"README.md": b"# Tiny"}
+    )
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Serving]:
-    """A server of its own, with its files in ``folder``. Raises AssertionError where it says an error."""
-    write_endless(folder / "worlds" / "tiny")
+def serving(folder: Path, tiny: bool = True) -> Iterator[Serving]:
+    """A server of its own, with its files in ``folder``. Raises AssertionError where it says an error.
+
+    tiny: offer the tiny world beside those that ship with Reverie.
+    """
+    if tiny:
+        write_endless(folder / "worlds" / "tiny")
     log = folder / "server.log"
     kept = {"REVERIE_WORLDS": folder / "worlds", "XDG_CONFIG_HOME": folder, "GRADIO_TEMP_DIR": folder / "gradio"}
     env = {**os.environ, "PYTHONUNBUFFERED": "1", **{name: str(path) for name, path in kept.items()}}

@@ -12,7 +12,8 @@ from tests.browser.server import Line, Serving
 
 STILL_MS = 700
 HIDE = """(hidden) => {
-  Object.defineProperty(document, "visibilityState", { get: () => (hidden ? "hidden" : "visible"), configurable: true });
+  const get = () => (hidden ? "hidden" : "visible");
+  Object.defineProperty(document, "visibilityState", { get, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -53,7 +54,7 @@ def test_a_closed_page_frees_its_session_at_once(visitor: Visitor, server: Servi
     """Bug: whoever closes the page keeps a place, and its memory, for a minute."""
     player = visitor()
     player.open("tiny")
-    assert server.stats()["players"] == 1 and server.stats()["memory_mb"] > 0
+    assert server.until("only this one plays", players=1)["memory_mb"] > 0
     player.page.close()
     server.until("nobody is left", wait_s=20, players=0, memory_mb=0)
 

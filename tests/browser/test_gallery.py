@@ -36,7 +36,7 @@ def test_a_small_gallery(player: Player, tmp_path: Path) -> None:
     frames = video(clip)
     assert len(frames) in (FRAMES, FRAMES + 1) and frames[0].shape[1] >= DREAMS * 16
     data = json.loads(replays.read_text())
-    found = [decode_history(one, "gallery") for one in data["rollouts"]]
+    found = [decode_history(dream["replay"], "gallery") for dream in data["dreams"]]
     assert [history.ticks[0].seed for history in found] == [5, 6]
     assert all(len(history.ticks) == FRAMES + 1 for history in found)
     page.get_by_role("tab", name="Play").click()

@@ -1,16 +1,13 @@
-"""A phone: fingers on the screen's own buttons, and a page that fits."""
+"""A phone: fingers on the screen's own buttons."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
-
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import PHONE, Visitor
 from tests.browser.player import Player
 from tests.browser.test_playing import DOWN, UP, start_for
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 LEAST_PX = 44
 """What a finger hits well."""
 
@@ -53,13 +50,3 @@ def test_fingers_move_the_paddle(visitor: Visitor) -> None:
     held = player.still()
     player.page.get_by_role("group", name="Touch controls").get_by_role("button", name="Go on").tap()
     player.until("reverie.frame.index > it", "it goes on", held.index)
-
-
-@pytest.mark.parametrize("tab", ["Play", "Gallery", "Worlds", "Help"])
-def test_the_page_fits(visitor: Visitor, tab: str) -> None:
-    """Bug: on a phone the page must be moved sideways to be read."""
-    player = visitor(**PHONE)
-    player.open("tiny")
-    player.page.get_by_role("tab", name=tab).tap()
-    player.page.get_by_role("tabpanel").filter(visible=True).first.wait_for()
-    assert player.ask("() => document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]

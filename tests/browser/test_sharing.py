@@ -65,20 +65,21 @@ def test_a_replay_link_dreams_the_same_frames(player: Player, played: dict[int, 
     other.visit(address)
     other.until("reverie.frame?.replaying || reverie.playback", "it is played again")
     other.veil().get_by_text("The replay is over").wait_for()
-    frames = max(played)
-    assert other.veil().get_by_text(f"Every one of its {frames} frames is as it was recorded.").is_visible()
+    last = max(played)
+    other.veil().get_by_text(f"Every one of its {last + 1} frames is as it was recorded.").wait_for()
     again = {look.index: look for look in other.drawn()}
     both = played.keys() & again.keys()
-    assert len(both) >= frames // 2, f"got frames {sorted(again)}, of {sorted(played)}"
+    assert len(both) >= last // 2, f"got frames {sorted(again)}, of {sorted(played)}"
     assert all(same(played[index], again[index]) for index in both)
     other.veil().get_by_role("button", name="Play on").click()
-    other.until("!reverie.frame.paused && reverie.frame.index > it", "one can play on from its end", frames)
+    other.until("!reverie.frame.paused && reverie.frame.index > it", "one can play on from its end", last)
     other.page.close()
 
 
 def video(path: Path) -> list[np.ndarray]:
     """A clip's frames (H, W, 3) uint8 RGB."""
-    clip, frames = cv2.VideoCapture(str(path)), []
+    clip = cv2.VideoCapture(str(path))
+    frames: list[np.ndarray] = []
     while True:
         there, frame = clip.read()
         if not there:

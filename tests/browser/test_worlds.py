@@ -17,7 +17,7 @@ def test_another_world_and_back(player: Player, server: Serving) -> None:
     assert look.image.shape == (16, 16, 3) and player.world["keys"]["left"] != player.world["keys"]["right"]
     assert player.page.get_by_role("application", name="Play Tiny").is_visible()
     player.page.get_by_label("Start, 0 to 2").wait_for()
-    assert server.stats()["players"] == 1
+    server.until("the session in the old world is gone", players=1)
     player.play_world("Pong")
     player.until("reverie.world.name === 'pong' && reverie.frame?.width === 64", "Pong is shown again")
     player.play_on(2)

@@ -1,0 +1,93 @@
+"""The pictures of the page in ``docs/``: ``python -m tests.browser.screenshots`` makes them anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.conftest import PHONE, launch
+from tests.browser.player import Player, Visit
+from tests.browser.server import ROOT, serving
+
+DOCS = ROOT / "docs"
+WIDE = {"viewport": {"width": 1280, "height": 900}}
+WHOLE = ("page-play", "page-dark")
+"""Those that show the page down to its end."""
+START, SEED, FRAMES = 3, 3, 40
+SETTLE_MS = 600
+GALLERY_S = 300.0
+
+
+def play(player: Player) -> None:
+    """Some seconds of Pong, with a fork and a save behind it."""
+    player.focus()
+    with player.holding("ArrowUp"):
+        player.play_on(2)
+    player.play_on(FRAMES // 2)
+    player.press("f")
+    player.until("reverie.state.branches > 1", "it is forked")
+    with player.holding("ArrowDown"):
+        player.play_on(2)
+    player.press("Shift+1")
+    player.play_on(FRAMES // 2)
+    player.until("!document.querySelector('.rc-toast')", "no message is left")
+
+
+def gallery(player: Player) -> None:
+    page = player.page
+    page.get_by_role("tab", name="Gallery").click()
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    for label, value in (("Dreams", 6), ("Frames of each", 45)):
+        panel.get_by_role("spinbutton", name=label).fill(str(value))
+    panel.get_by_role("button", name="Dream", exact=True).click()
+    player.until("document.querySelector('video')?.readyState >= 2", "the gallery is there", wait_s=GALLERY_S)
+    player.until("document.querySelector('video').currentTime > 2", "it is played")
+
+
+def tab(name: str) -> Callable[[Player], None]:
+    return lambda player: player.page.get_by_role("tab", name=name).click()
+
+
+def touch(player: Player) -> None:
+    player.page.get_by_role("tab", name="Play").scroll_into_view_if_needed()
+    player.play_on(FRAMES)
+
+
+PICTURES = {
+    "page-play": (WIDE, play),
+    "page-gallery": (WIDE, gallery),
+    "page-worlds": (WIDE, tab("Worlds")),
+    "page-help": (WIDE, tab("Help")),
+    "page-phone": (PHONE, touch),
+    "page-dark": ({**WIDE, "color_scheme": "dark"}, play),
+}
+
+
+def take(browser: Browser, origin: str, name: str) -> Path:
+    options, act = PICTURES[name]
+    visit = Visit(browser.new_context(**options))
+    player = Player(visit.page(), origin)
+    player.open(start=START, seed=SEED)
+    act(player)
+    player.page.wait_for_timeout(SETTLE_MS)
+    path = DOCS / f"{name}.png"
+    player.page.screenshot(path=path, full_page=name in WHOLE, animations="disabled")
+    visit.close()
+    return path
+
+
+def main() -> None:
+    """Serve the shipped worlds, and write all pictures."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = launch(playwright.chromium)
+        with serving(Path(folder), tiny=False) as server:
+            for name in PICTURES:
+                print(take(browser, server.origin, name))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
