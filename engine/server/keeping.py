@@ -150,8 +150,7 @@ def _check_tensors(moment: Moment, like: Moment, spec: WorldSpec) -> None:
         got, expected = _kinds({name: getattr(moment, name)}), _kinds({name: getattr(like, name)})
         if got != expected:
             raise ServerError("bad_value", f"save: got the generator {got}, expected {expected}")
-    discrete = past is not None and spec.actions.kind == "discrete" and not past.is_floating_point()
-    if discrete and not bool(((past >= 0) & (past < spec.actions.size)).all()):
+    if past is not None and spec.actions.kind == "discrete" and bool(((past < 0) | (past >= spec.actions.size)).any()):
         raise _bad("actions", past.flatten().tolist(), "actions of this world")
 
 

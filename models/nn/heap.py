@@ -14,7 +14,7 @@ def keep_freed_memory(mib: int = 64) -> bool:
     """Have this process keep up to ``mib`` of freed memory for its next tensors, rather than hand it back at once.
 
     A network frees and takes maps of a few megabytes hundreds of times a step. By its defaults glibc returns them to
-    the system each time, and the pages that come anew cost a batch of eight rows about a tenth of its time. For the
+    the system each time, and the pages that come anew cost a step of eight rows some 30 ms of processor time. For the
     whole process; returns False where the C library is another one, and nothing changes.
     """
     if sys.platform != "linux":
