@@ -85,8 +85,16 @@ export function holdRewind(id) {
   for (const end of ["pointerup", "pointercancel", "keyup", "blur"]) window.addEventListener(end, () => hold(false));
 }
 
-/** After a click on a control under `selector` that takes no text, the keyboard belongs to the game again. */
+/**
+ * After a click on a control under `selector` that takes no text, and after Enter in a number, the keyboard belongs to
+ * the game again.
+ */
 export function giveBackKeys(selector) {
+  document.addEventListener("keydown", (event) => {
+    const field = event.target;
+    if (event.key !== "Enter" || !field.closest?.(selector) || !field.matches("input[type=number]")) return;
+    setTimeout(() => field.blur(), 0);
+  });
   document.addEventListener("click", (event) => {
     if (event.detail === 0 || !event.target.closest?.(selector)) return;
     setTimeout(() => {
