@@ -125,7 +125,7 @@ def _begin_and_share() -> gr.Number:
     with gr.Column(min_width=230), gr.Group():
         info = "The last ones as a clip, with the actions that make them again"
         seconds = gr.Slider(5, 60, 30, step=5, label="Instant replay, seconds", info=info)
-        with gr.Row(elem_classes="rv-buttons"):
+        with gr.Row(elem_classes=["rv-buttons", "rv-pairs", "rv-clips"]):
             mp4 = gr.Button("MP4", size="md", min_width=60, elem_id="rv-mp4")
             gif = gr.Button("GIF", size="md", min_width=60, elem_id="rv-gif")
             link = gr.Button("Replay link", size="md", min_width=100, elem_id="rv-link")
