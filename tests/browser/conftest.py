@@ -40,8 +40,9 @@ def launch(kind: BrowserType) -> Browser:
     return kind.launch(executable_path=find_browser(), args=["--no-sandbox"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of this folder alone: while it lives, its event loop is the thread's running one."""
     find_browser()
     with sync_playwright() as playwright:
         browser = launch(playwright.chromium)
@@ -49,7 +50,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """``reverie serve`` with Pong and a tiny world, and nobody at it."""
     with serving(Path(tmp_path_factory.mktemp("served"))) as server:

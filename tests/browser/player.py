@@ -100,6 +100,7 @@ class Player:
         """Open the page on a world; it plays when this returns. asked: start, seed and so on, as in its address."""
         self.visit(f"{self.origin}/?{urlencode({'world': world, **asked})}")
         self.until("reverie.status === 'open' && reverie.frame && !reverie.frame.paused", "it plays")
+        self.page.get_by_label("Start, 0 to").wait_for()  # the panel follows the world now, and moves no more
 
     def visit(self, address: str) -> None:
         self.page.goto(address)

@@ -59,8 +59,10 @@ def test_a_held_key_moves_the_paddle(player: Player, direction: int) -> None:
     moves = [direction * (after - before) for before, after in pairwise(rows)]
     assert sum(moves) >= 12, f"the paddle's rows: {rows}"
     assert all(move > -3 for move in moves), f"the paddle's rows: {rows}"
-    answered = [look.header["echo"] for look in player.drawn(since) if look.header["echo"] is not None]
-    assert len(answered) == 1, "one press is answered by one frame"
+    headers = [look.header for look in player.drawn(since)]
+    answers = sum(header["echo"] is not None for header in headers)
+    whole = headers[-1]["index"] - headers[0]["index"] == len(headers) - 1
+    assert answers == 1 or (answers == 0 and not whole), f"one press is answered by {answers} frames"
 
 
 def test_the_same_moment_has_a_future_for_each_key(player: Player) -> None:
