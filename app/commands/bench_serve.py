@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.console import console, say
+from app.console import say
 
 COLUMNS = (
     ("frames/s", "fps", ".1f"),
@@ -25,6 +25,7 @@ WIDTH = 140
 
 def show_players(report: dict[str, Any]) -> None:
     """Print a report of ``app.web.bench.bench_serve`` as a table, and what batching brought."""
+    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -35,7 +36,7 @@ def show_players(report: dict[str, Any]) -> None:
         name = f"{row['players']} {'batched' if row['batched'] else 'one by one'}"
         table.add_row(name, *(format(row[key], form) for _, key, form in COLUMNS))
     say(f"{report['world']}, {report['seconds']:g} s each; latency: a key's edge to its frame's arrival, on loopback")
-    console().print(table, width=WIDTH, crop=False)
+    Console(width=WIDTH, highlight=False).print(table)
     most = max(row["players"] for row in report["rows"])
     fps = {row["batched"]: row["fps"] for row in report["rows"] if row["players"] == most}
     say(f"{most} players batched make {fps[True] / fps[False]:.2f} times the frames of {most} one by one")

@@ -90,8 +90,8 @@ def how_agent_plays(manifest: Manifest, agent: PolicyFile) -> str:
     weights = sum(parameter.numel() for parameter in agent.policy.network.parameters())
     lines = [
         f"`policy.safetensors` plays from pixels, in the dream and in the real game alike: a network of {weights} "
-        f"weights that sees the last {config.frames} frames. It cloned {known['labels']} on {known['frames']} frames "
-        f"of {known['episodes']} episodes: {work_done(known)} on {known['hardware']}.\n"
+        f"weights that sees the last {config.frames} frames and its own last action. It cloned {known['labels']} on "
+        f"{known['frames']} frames of {known['episodes']} episodes: {work_done(known)} on {known['hardware']}.\n"
     ]
     if games := agent.quality.get("real_game"):
         lines += ["| return in the real game | mean | standard deviation | least .. greatest | steps a game |"]
