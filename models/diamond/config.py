@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from models.diffusion.sampler import SamplerConfig
+from models.nn.config import strict
 from models.nn.precision import PRECISIONS
-
-T = TypeVar("T")
-
 
 def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
     if not len(depths) == len(channels) == len(attn) > 0:
@@ -137,17 +135,6 @@ class DiamondSettings(SamplerConfig):
         if unknown := sorted(set(changes) - set(names)):
             raise ValueError(f"settings: got unknown {unknown}, expected some of {names}")
         return replace(self, **changes)
-
-
-def strict(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Build a dataclass from JSON values, lists as tuples. Unknown or missing keys raise ValueError."""
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    if set(values) != names:
-        unknown, missing = sorted(set(values) - names), sorted(names - set(values))
-        raise ValueError(
-            f"{where}: got unknown keys {unknown}, missing keys {missing}, expected exactly {sorted(names)}"
-        )
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 def paper(num_actions: int) -> DiamondConfig:
