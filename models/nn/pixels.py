@@ -1,4 +1,4 @@
-"""The one quantiser and the one de-quantiser: bytes 0 .. 255 on one side, floats in [-1, 1] on the other."""
+"""The one place of quantisers: bytes 0 .. 255 on one side, floats in [-1, 1], or shares in [0, 1], on the other."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def to_bytes(x: Tensor, *, nearest: bool = False) -> Tensor:
     """
     scaled = x.float().clamp(-1, 1).add(1).div(2).mul(255)
     return (scaled.round() if nearest else scaled).to(torch.uint8)
+
+
+def share_to_bytes(x: Tensor) -> Tensor:
+    """Floats (...) in [0, 1], clamped, to the nearest byte: the inverse of k / 255."""
+    return x.float().clamp(0, 1).mul_(255).round_().to(torch.uint8)
 
 
 def quantise(x: Tensor) -> Tensor:

@@ -50,8 +50,7 @@ class NetConfig:
     """Shapes and kinds of the networks.
 
     classes: of every categorical latent (1 for a gaussian one). hidden: width inside the recurrent model; units: of
-    vector encoders and heads. blocks: of the block GRU and the spatial decoder. actor_std: the floor under a continuous
-    actor's standard deviation. feature_order: "hz" puts deter first, "zh" stoch.
+    vector encoders and heads. blocks: of the block GRU. feature_order: "hz" puts deter first, "zh" stoch.
     """
 
     latent: Latent = "categorical"

@@ -93,10 +93,12 @@ class Loop:
         autocast: Callable[[], AbstractContextManager[Any]],
         validate_every: int = 1000,
         checkpoint_seconds: float = 300.0,
+        optimizer: Callable[[nn.Module, TrainConfig], torch.optim.Optimizer] | None = None,
     ) -> None:
         self.task, self.config, self.folder, self.autocast = task, config, folder, autocast
         self.validate_every, self.checkpoint_seconds = validate_every, checkpoint_seconds
-        self.optimizer = adamw(task.model, config.lr, config.weight_decay)
+        make = optimizer or (lambda model, config: adamw(model, config.lr, config.weight_decay))
+        self.optimizer = make(task.model, config)
         self.ema = Ema(task.model, config.ema)
         self.step, self.seconds = 0, 0.0
         if self.path.exists():

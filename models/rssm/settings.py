@@ -1,0 +1,40 @@
+"""What can be changed of an RSSM world while it is played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from models.nn.precision import PRECISIONS
+
+HOTTEST = 2.0
+
+
+@dataclass(frozen=True)
+class RssmSettings:
+    """temperature: of the prior, 0 .. 2; 0 takes the likeliest latent, 1 draws as learned, more is wilder.
+
+    sample_events draws the end of an episode instead of ending where it is the likelier. Expected rewards are rounded
+    to multiples of reward_unit: 1 suits a game whose rewards are whole numbers, so that nothing is paid for small
+    doubts.
+    """
+
+    temperature: float = 1.0
+    sample_events: bool = False
+    reward_unit: float = 0.01
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= HOTTEST:
+            raise ValueError(f"temperature: got {self.temperature}, expected 0 to {HOTTEST}")
+        if not 0 < self.reward_unit < float("inf"):
+            raise ValueError(f"reward_unit: got {self.reward_unit}, expected more than 0")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision: got {self.precision!r}, expected one of {PRECISIONS}")
+
+    def changed(self, changes: dict[str, Any]) -> RssmSettings:
+        """With some settings changed. Raises ValueError on an unknown name or a bad value."""
+        names = [field.name for field in fields(self)]
+        if unknown := sorted(set(changes) - set(names)):
+            raise ValueError(f"settings: got unknown {unknown}, expected some of {names}")
+        return replace(self, **changes)

@@ -1,0 +1,138 @@
+"""`reverie train dreamer --data`: a world model of the RSSM family from stored episodes; and its export."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.checkpoint import Manifest, WorldFolder, write_world_folder
+from models.data.store import EpisodeStore
+from models.nn.precision import arithmetic
+from models.nn.weights import load_weights
+from models.policies.disk import POLICY, read_policy
+from models.rssm.config import RssmConfig
+from models.rssm.model import RssmModel
+from models.rssm.world import RssmSettings, RssmWorld
+from models.training import dreamer
+from models.training.card import card
+from models.training.checkpoint import read_checkpoint
+from models.training.diamond import data_summary, episode_settings
+from models.training.laprop import LaProp
+from models.training.loop import Loop, TrainConfig
+from models.training.options import ExportOptions, TrainOptions
+from models.training.run_folder import check_run, hardware, prepare
+from models.training.stop import StopFlag
+from models.types import ActionSpec, WorldSpec
+
+PART = "world"
+CONTEXT = 8
+"""Frames a start must bring: the posterior needs some to know what moves where."""
+START_FRAMES = 24
+EMULATOR_HZ = 60
+SETTINGS = RssmSettings()
+
+
+def action_spec_of(settings: dict[str, Any]) -> ActionSpec:
+    """The actions of a store's game, from its episodes' settings."""
+    names = tuple(settings["actions"])
+    if settings.get("action_kind", "discrete") == "discrete":
+        return ActionSpec(names)
+    return ActionSpec(names, settings["action_kind"], tuple(settings["action_low"]), tuple(settings["action_high"]))
+
+
+def laprop(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """V3's optimiser; the loop warms its learning rate up."""
+    return LaProp(model.parameters(), lr=config.lr, warmup=0)
+
+
+def train_world(options: TrainOptions) -> int:
+    """Train within the time box. Returns 0, or 130 after Ctrl-C."""
+    if options.data is None:
+        raise ValueError("train: got neither --data nor --env, expected stored episodes or an environment")
+    device = prepare(options)
+    if options.preset not in dreamer.WORLDS:
+        raise ValueError(f"preset: got {options.preset!r}, expected one of {sorted(dreamer.WORLDS)}")
+    store = EpisodeStore(options.data)
+    settings = episode_settings(store)
+    spec = action_spec_of(settings)
+    make, training = dreamer.WORLDS[options.preset]
+    config = make(dreamer.space_for(spec, settings["height"], settings["width"]))
+    folder = options.out or Path("runs") / f"dreamer-{settings['game']}"
+    run: dict[str, Any] = {"format": 1, "family": "dreamer", "preset": options.preset, "seed": options.seed}
+    check_run(folder, run | {"config": config.to_dict(), "env": settings})
+    train = replace(
+        training.train,
+        steps=training.train.steps if options.steps is None else options.steps,
+        batch=training.train.batch if options.batch is None else options.batch,
+        lr=training.train.lr if options.lr is None else options.lr,
+    )
+    task = dreamer.WorldTask(config, spec, store, training, train.batch, options.seed, device)
+    loop = Loop(
+        task,
+        train,
+        folder / PART,
+        autocast=arithmetic(options.precision, device),
+        validate_every=options.validate_every,
+        checkpoint_seconds=options.checkpoint_minutes * 60,
+        optimizer=laprop if config.optimizer.kind == "laprop" else None,
+    )
+    if options.init and loop.step == 0:
+        loop.begin_from(options.init / PART / "checkpoint.safetensors")
+    with StopFlag() as stop:
+        outcome = loop.run(options.max_minutes * 60, stop)
+    from models.training.train import record
+
+    record(folder, PART, outcome.step, outcome.seconds, train, hardware(device), data_summary(store))
+    if outcome.interrupted:
+        print(f"stopped at step {outcome.step}; run the same command again to go on")
+        return 130
+    print(f"{folder}: trained; `reverie export {folder} assets/worlds/NAME` makes a world of it")
+    return 0
+
+
+def trained_world(folder: Path, run: dict[str, Any], name: str) -> RssmWorld:
+    """The world of a run's averaged weights. Raises ValueError when it was not trained."""
+    path = folder / PART / "checkpoint.safetensors"
+    if not path.exists():
+        raise ValueError(f"{path}: got no checkpoint, expected a trained world; run `reverie train dreamer --data`")
+    config = RssmConfig.from_dict(run["config"])
+    model = RssmModel(config)
+    load_weights(model, read_checkpoint(path)[0]["ema"], str(path))
+    return RssmWorld(world_spec(run["env"], name), model.eval().requires_grad_(False), SETTINGS)
+
+
+def world_spec(env: dict[str, Any], name: str) -> WorldSpec:
+    """What a world of such episodes is."""
+    return WorldSpec(
+        name=name,
+        family="rssm",
+        height=env["height"],
+        width=env["width"],
+        actions=action_spec_of(env),
+        context=CONTEXT,
+        fps=env.get("fps", EMULATOR_HZ / env["frame_skip"]),
+        action_repeat=env["frame_skip"],
+        reward="the game's own",
+        termination="the game is over",
+    )
+
+
+def export_world(options: ExportOptions, run: dict[str, Any], record: dict[str, Any]) -> WorldFolder:
+    """Write a trained world's folder; an agent that lies there already stays where it fits."""
+    from models.training.export import choose_starts, kept_agent, preview
+
+    world = trained_world(options.run_folder, run, options.out.name)
+    episodes = EpisodeStore(options.data or Path("data") / run["env"]["game"]).episodes("heldout")
+    starts = choose_starts(episodes, options.starts, START_FRAMES)
+    provenance = {"env": run["env"], "preset": run["preset"], "seed": run["seed"], **record}
+    manifest = Manifest("rssm", run["config"], asdict(SETTINGS), world.spec, provenance)
+    agent = kept_agent(options.out, world.spec)
+    text = card(manifest, read_policy(agent) if agent else None)
+    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)}
+    if agent:
+        extras[POLICY] = agent.read_bytes()
+    return write_world_folder(options.out, manifest, world.weights(), starts, extras)
