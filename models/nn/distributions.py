@@ -59,25 +59,31 @@ class OneHot:
     """
 
     def __init__(self, logits: Tensor, unimix: float = 0.0) -> None:
-        self.log_probs = F.log_softmax(logits.float(), -1)
-        if unimix:
-            mixed = (1 - unimix) * self.log_probs.exp() + unimix / logits.shape[-1]
-            self.probs = mixed
-            self.log_probs = mixed.log()
+        self.logits = logits.float()
+        self.unimix = unimix
 
     @cached_property
     def probs(self) -> Tensor:
-        return self.log_probs.exp()
+        """(..., K) float32."""
+        with torch.enable_grad():  # kept for later, so with its gradient whoever asks first
+            probs = F.softmax(self.logits, -1)
+            return (1 - self.unimix) * probs + self.unimix / probs.shape[-1] if self.unimix else probs
+
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """(..., K) float32."""
+        with torch.enable_grad():
+            return self.probs.log() if self.unimix else F.log_softmax(self.logits, -1)
 
     def detach(self) -> OneHot:
         """The same distribution, cut off from the gradient."""
-        other = OneHot.__new__(OneHot)
+        other = OneHot(self.logits.detach(), self.unimix)
         other.log_probs, other.probs = self.log_probs.detach(), self.probs.detach()
         return other
 
     def sample(self, noise: Tensor | Draws) -> Tensor:
         """One-hot (..., K) by the inverse of the cumulative distribution at uniform numbers (...); no gradient."""
-        uniform = noise if isinstance(noise, Tensor) else noise.uniform(*self.log_probs.shape[:-1])
+        uniform = noise if isinstance(noise, Tensor) else noise.uniform(*self.logits.shape[:-1])
         ends = self.probs.detach().cumsum(-1)
         reached = ends <= uniform.unsqueeze(-1) * ends[..., -1:]
         index = reached.sum(-1, keepdim=True).clamp(max=ends.shape[-1] - 1)
@@ -100,8 +106,8 @@ class OneHot:
 
     def mode(self) -> Tensor:
         """The most probable value, one-hot; without gradient."""
-        index = self.log_probs.detach().argmax(-1, keepdim=True)
-        return torch.zeros_like(self.log_probs).scatter_(-1, index, 1.0)
+        index = self.logits.argmax(-1, keepdim=True)
+        return torch.zeros_like(self.logits).scatter_(-1, index, 1.0)
 
     def kl(self, other: OneHot) -> Tensor:
         """(...) KL(this || other), summed over the classes."""

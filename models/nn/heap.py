@@ -6,7 +6,7 @@ import ctypes
 import sys
 
 MIB = 2**20
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Names of glibc's parameters (mallopt(3))."""
 
 
@@ -17,9 +17,20 @@ def keep_freed_memory(mib: int = 64) -> bool:
     the system each time, and the pages that come anew cost a step of eight rows some 30 ms of processor time. For the
     whole process; returns False where the C library is another one, and nothing changes.
     """
+    return tell(TRIM_THRESHOLD, mib * MIB) and tell(MMAP_THRESHOLD, mib * MIB // 4)
+
+
+def keep_all_freed_memory() -> bool:
+    """The same without a limit, for a training, whose maps of a hundred megabytes come and go at every update.
+
+    Its memory is that of its largest moment from then on.
+    """
+    return tell(TRIM_THRESHOLD, 2**31 - 1) and tell(MMAP_MAX, 0)
+
+
+def tell(parameter: int, value: int) -> bool:
+    """Set one of glibc's parameters; False where there is no glibc."""
     if sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return bool(mallopt(TRIM_THRESHOLD, mib * MIB)) and bool(mallopt(MMAP_THRESHOLD, mib * MIB // 4))
+    return mallopt is not None and bool(mallopt(parameter, value))

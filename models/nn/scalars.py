@@ -82,7 +82,8 @@ class TwoHot:
 
     @cached_property
     def log_probs(self) -> Tensor:
-        return F.log_softmax(self.logits, -1)
+        with torch.enable_grad():  # kept for later, so with its gradient whoever asks first
+            return F.log_softmax(self.logits, -1)
 
     def mean(self) -> Tensor:
         """(...) expected value. Opposite bins are summed in pairs, so zero logits give exactly zero."""

@@ -126,9 +126,15 @@ class BlockGru(Cell):
         self.after = nn.ModuleList([NormAct(net, net.deter) for _ in sizes])
         self.gates = BlockLinear(net.deter, 3 * net.deter, net.blocks, net.init)
 
+    @property
+    def first(self) -> BlockLinear:
+        layer = self.hidden[0]
+        assert isinstance(layer, BlockLinear)
+        return layer
+
     def split(self) -> tuple[Tensor, Tensor]:
         """The first kernel as (G, D/G, D/G) for the blocks' own slices, and (3 U, D) for what they share."""
-        kernel = self.hidden[0].kernel
+        kernel = self.first.kernel
         own = kernel.shape[1] - 3 * self.units
         return kernel[:, :own], kernel[:, own:].transpose(0, 1).reshape(3 * self.units, -1)
 
@@ -143,7 +149,7 @@ class BlockGru(Cell):
         """Actions beyond [-1, 1] are scaled back to it."""
         action = action / action.detach().abs().clamp(min=1)
         shared = self.split()[1][2 * self.units :]
-        return F.linear(self.action_in(action), shared.t(), self.hidden[0].bias)
+        return F.linear(self.action_in(action), shared.t(), self.first.bias)
 
     def step(self, plan: Plan, deter: Tensor, stoch: Tensor, part: Tensor) -> Tensor:
         own, shared, gates, bias = plan

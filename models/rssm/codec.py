@@ -1,13 +1,16 @@
 """Encoders of observations and decoders of states, for images and vectors, of every version.
 
-Codecs of images: "pool5" 5 x 5 convolutions with max-pooling, and nearest doubling back (V3); "stride5" with stride 2 in
-place of both (V3's option); "same4" 4 x 4 of stride 2 (V3 of 2023); "valid4" without padding (V1, V2; 64 x 64 alone).
+Codecs of images: "pool5" 5 x 5 convolutions with max-pooling, and nearest doubling back (V3); "stride5" with stride 2
+in place of both (V3's option); "same4" 4 x 4 of stride 2 (V3 of 2023);
+"valid4" the same without padding (V1, V2; 64 x 64 alone).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +20,7 @@ from models.nn.distributions import symlog
 from models.rssm.config import NetConfig, RssmConfig
 from models.rssm.convs import Conv, Deconv, UpConv
 from models.rssm.core import feature_of
-from models.rssm.layers import BlockLinear, Dense, Linear, Mlp, NormAct, biased, make_act
+from models.rssm.layers import BlockLinear, Dense, ImageNormAct, Linear, Mlp, NormAct, biased, make_act
 
 SPATIAL_BLOCKS = 8
 VALID_SIZE = 64
@@ -46,9 +49,13 @@ def conv_act(net: NetConfig) -> nn.Module:
     return nn.ReLU() if net.cell == "gru" else make_act(net)
 
 
-def lead(tensors: Mapping[str, Tensor], names: list[str]) -> tuple[int, ...]:
-    """Leading dimensions of the first observation there is."""
-    return tuple(tensors["image"].shape[:-3]) if "image" in tensors else tuple(tensors[names[0]].shape[:-1])
+def mean_buffer(module: nn.Module, name: str, config: RssmConfig, value: float) -> Tensor | None:
+    """A buffer (C, H, W) of a codec that knows the mean picture; None in others."""
+    if not config.net.centred:
+        return None
+    height, width, channels = config.space.image
+    module.register_buffer(name, torch.full((channels, height, width), value))
+    return cast(Tensor, getattr(module, name))
 
 
 class ImageEncoder(nn.Module):
@@ -59,22 +66,22 @@ class ImageEncoder(nn.Module):
         net = config.net
         widths = [config.space.image[2], *channels_of(net)]
         kernel, stride = (5, 1 if net.codec == "pool5" else 2) if net.codec in NEW else (4, 2)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         valid = net.codec == "valid4"
         self.convs = nn.ModuleList([Conv(a, b, kernel, stride, net.init, biased(net), valid) for a, b in pairs])
-        self.after = nn.ModuleList([NormAct(net, b, conv_act(net)) for _, b in pairs])
+        self.after = nn.ModuleList([ImageNormAct(net, b, conv_act(net)) for _, b in pairs])
         self.pool = net.codec == "pool5"
         self.size = math.prod(smallest(config)) * widths[-1]
+        self.mean = mean_buffer(self, "mean", config, 0.5)
 
     def forward(self, image: Tensor) -> Tensor:
-        x = image.contiguous(memory_format=torch.channels_last).float() / 255 - 0.5
-        return self.stages(x)
+        x = image.contiguous(memory_format=torch.channels_last).float()
+        return self.stages(x.div_(255).sub_(0.5 if self.mean is None else self.mean))
 
     def stages(self, x: Tensor) -> Tensor:
         """The same of values in [-0.5, 0.5]."""
         for conv, after in zip(self.convs, self.after, strict=True):
-            x = conv(x)
-            x = after.image(F.max_pool2d(x, 2) if self.pool else x)
+            x = after(F.max_pool2d(conv(x), 2) if self.pool else conv(x))
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -121,10 +128,11 @@ class SpatialDecoder(nn.Module):
         self.from_stoch = nn.Sequential(Dense(net.flat, 2 * net.units, net), Linear(2 * net.units, pixels, net.init))
         self.joined = NormAct(net, self.channels)
         widths = channels[::-1]
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.convs = nn.ModuleList([UpConv(a, b, kind, net.init) for a, b in pairs])
-        self.after = nn.ModuleList([NormAct(net, b) for _, b in pairs])
+        self.after = nn.ModuleList([ImageNormAct(net, b) for _, b in pairs])
         self.out = UpConv(widths[-1], config.space.image[2], kind, net.init)
+        self.offset = mean_buffer(self, "offset", config, 0.0)
 
     def begin(self, deter: Tensor, stoch: Tensor) -> Tensor:
         """(N, D) and (N, S, K) to the smallest image, (N, h, w, C)."""
@@ -138,12 +146,13 @@ class SpatialDecoder(nn.Module):
         """(N, D) and (N, S, K) to (N, C, H, W) in [0, 1]."""
         x = self.begin(deter, stoch).permute(0, 3, 1, 2)
         for conv, after in zip(self.convs, self.after, strict=True):
-            x = after.image(conv(x))
-        return self.out(x).float().sigmoid()
+            x = after(conv(x))
+        y = self.out(x).float()
+        return (y if self.offset is None else y + self.offset).sigmoid()
 
 
 class TransposedDecoder(nn.Module):
-    """V1, V2 and V3 of 2023: a dense layer, then transposed convolutions; the mean of x / 255 - 0.5, moved to x / 255."""
+    """V1, V2 and V3 of 2023: a dense layer, then transposed convolutions. What it estimates is x / 255."""
 
     def __init__(self, config: RssmConfig) -> None:
         super().__init__()
@@ -164,15 +173,14 @@ class TransposedDecoder(nn.Module):
         for index, kernel in enumerate(kernels):
             last = index == len(kernels) - 1
             self.convs.append(Deconv(widths[index], widths[index + 1], kernel, pad, net.init, biased(net) or last))
-            self.after.append(NormAct(net, widths[index + 1], conv_act(net)) if not last else nn.Identity())
+            self.after.append(ImageNormAct(net, widths[index + 1], conv_act(net)) if not last else nn.Identity())
 
     def forward(self, deter: Tensor, stoch: Tensor) -> Tensor:
         """(N, D) and (N, S, K) to (N, C, H, W), an estimate of x / 255."""
         channels, height, width = self.shape
         x = self.start(feature_of(self.order, deter, stoch)).view(-1, height, width, channels).permute(0, 3, 1, 2)
         for conv, after in zip(self.convs, self.after, strict=True):
-            x = conv(x)
-            x = after.image(x) if isinstance(after, NormAct) else x
+            x = after(conv(x))
         return x.float() + 0.5
 
 

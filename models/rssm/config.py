@@ -71,6 +71,9 @@ class NetConfig:
     norm_eps: float = 1e-4
     init: Literal["trunc_in", "trunc_avg", "glorot"] = "trunc_in"
     codec: Codec = "pool5"
+    centred: bool = False
+    """Pictures are seen and drawn as what differs from the mean picture of the data (not published; codecs of V3): small
+    objects before a constant background are then learned from the first updates on."""
     depth: int = 64
     mults: tuple[int, ...] = (2, 3, 4, 4)
     units: int = 1024
@@ -95,6 +98,8 @@ class NetConfig:
         widths = (self.stoch, self.classes, self.deter, self.hidden, self.blocks, self.depth, self.units, *self.mults)
         if min(widths) < 1 or not self.mults:
             raise ValueError(f"net: got {self}, expected widths of at least 1")
+        if self.centred and self.codec not in ("pool5", "stride5"):
+            raise ValueError(f"net.centred: got codec {self.codec!r}, expected pool5 or stride5")
         if self.deter % self.blocks or not 0 <= self.unimix < 1 or self.bins < 3:
             raise ValueError(f"net: got deter {self.deter}, blocks {self.blocks}, unimix {self.unimix}, bins {self.bins}")
 

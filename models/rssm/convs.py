@@ -67,8 +67,8 @@ def taps(kind: str) -> Tensor:
 class UpConv(nn.Module):
     """Doubling the size, then a 5 x 5 convolution, in one convolution of the small image.
 
-    kind "nearest" repeats pixels; "stuffed" puts them at the odd places of zeros (the strided decoder). Each of the four
-    kinds of pixel of the large image sees at most 3 x 3 pixels of the small one, with kernels that are sums of the
+    kind "nearest" repeats pixels; "stuffed" puts them at the odd places of zeros (the strided decoder). Each of the
+    four kinds of pixel of the large image sees at most 3 x 3 pixels of the small one, with kernels that are sums of the
     5 x 5 kernel's taps: the same function with about a third of the products of the former.
     """
 
@@ -80,12 +80,14 @@ class UpConv(nn.Module):
         start(self.weight, init, inp * 25, out * 25)
 
     def folded(self) -> Tensor:
-        """(4 out, in, 3, 3), the two phases of rows and columns inside ``out``."""
+        """(4 out, in, 3, 3), the two phases of rows and columns outside of ``out``."""
         fold = taps(self.kind).to(self.weight)
-        weight = torch.einsum("oiyx,aby,cdx->oacibd", self.weight, fold, fold)
+        weight = torch.einsum("oiyx,aby,cdx->acoibd", self.weight, fold, fold)
         return weight.reshape(-1, self.weight.shape[1], 3, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) to (N, out, 2 H, 2 W)."""
-        y = F.conv2d(x, self.folded(), self.bias.repeat_interleave(4), padding=1)
-        return F.pixel_shuffle(y, 2)
+        y = F.conv2d(x, self.folded(), self.bias.repeat(4), padding=1).permute(0, 2, 3, 1)
+        count, height, width, _ = y.shape
+        y = y.view(count, height, width, 2, 2, -1).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(count, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)

@@ -160,7 +160,7 @@ class Rssm(nn.Module):
         batch, steps = reset.shape
         keep = (~reset.bool()).unsqueeze(-1).to(torch.float32)
         actions = self.cell.inputs(prev_actions * keep).transpose(0, 1).unbind()
-        first, *further = self.post_mlp
+        first, *further = self.post_mlp.dense()
         weight_h, weight_e = first.linear.weight.split((self.net.deter, self.embed), 1)
         seen = F.linear(tokens, weight_e, first.linear.bias).transpose(0, 1).unbind()
         weight = cast(weight_h).t()

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.rssm.config import NetConfig
+from models.rssm.fused import RmsSilu, worthwhile
 
 Init = Literal["trunc_in", "trunc_avg", "glorot"]
 TRUNCATED_STD = 0.879596566
@@ -124,7 +125,7 @@ def biased(net: NetConfig) -> bool:
 
 
 class NormAct(nn.Module):
-    """A norm over features and the activation."""
+    """A norm over features (..., size), and the activation."""
 
     def __init__(self, net: NetConfig, size: int, act: nn.Module | None = None) -> None:
         super().__init__()
@@ -132,11 +133,16 @@ class NormAct(nn.Module):
         self.act = make_act(net) if act is None else act
 
     def forward(self, x: Tensor) -> Tensor:
+        if worthwhile(x) and isinstance(self.norm, RmsNorm) and isinstance(self.act, nn.SiLU):
+            return RmsSilu.apply(x, self.norm.scale, self.norm.eps)
         return self.act(self.norm(x))
 
-    def image(self, x: Tensor) -> Tensor:
-        """The same over the channels of (N, C, H, W)."""
-        return self.forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+class ImageNormAct(NormAct):
+    """The same over the channels of (N, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Dense(nn.Module):
@@ -157,3 +163,6 @@ class Mlp(nn.Sequential):
     def __init__(self, inp: int, units: int, layers: int, net: NetConfig) -> None:
         super().__init__(*[Dense(units if index else inp, units, net) for index in range(layers)])
         self.size = units if layers else inp
+
+    def dense(self) -> list[Dense]:
+        return [layer for layer in self if isinstance(layer, Dense)]

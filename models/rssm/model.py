@@ -18,6 +18,10 @@ from models.rssm.kl import kl_losses
 from models.rssm.recon import recon_losses
 
 
+MEAN_EDGE = 0.02
+"""How near to black and white the decoder's mean picture comes: a logit further out would hardly move."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Sequences of real play, as the networks see them.
@@ -66,6 +70,14 @@ class RssmModel(nn.Module):
         self.dec = Decoder(config)
         self.rew = reward_head(config)
         self.con = cont_head(config)
+
+    @torch.no_grad()
+    def set_mean(self, mean: Tensor) -> None:
+        """Tell a ``centred`` codec the mean picture of the data, (C, H, W) in [0, 1]; no other has use for it."""
+        encoder, decoder = self.enc.image, self.dec.image
+        if encoder is not None and encoder.mean is not None:
+            encoder.mean.copy_(mean)
+            decoder.offset.copy_(mean.clamp(MEAN_EDGE, 1 - MEAN_EDGE).logit())  # type: ignore[union-attr, operator]
 
     def observe(self, batch: Batch, draws: Draws, given: Tensor | None = None) -> tuple[Observed, Tensor]:
         """The posterior over whole sequences, and the encoder's tokens (B, T, E).

@@ -39,7 +39,8 @@ def encoder(config: RssmConfig) -> Names:
 
 
 def rssm(config: RssmConfig) -> Names:
-    net, out = config.net, {}
+    net = config.net
+    out: Names = {}
     for i, part in enumerate(("deter", "stoch", "action")):
         out |= dense(f"rssm.cell.{part}_in", f"dyn/dynin{i}", f"dyn/dynin{i}norm")
     for i in range(net.dyn_layers):
@@ -131,7 +132,9 @@ def load_official_v3(
     return {ours: to_layout(ours, arrays[theirs]) for ours, theirs in names.items()}
 
 
-def read_official_v3(path: Path, config: RssmConfig, parts: Sequence[str] = PARTS, prefix: str = "") -> dict[str, Tensor]:
+def read_official_v3(
+    path: Path, config: RssmConfig, parts: Sequence[str] = PARTS, prefix: str = ""
+) -> dict[str, Tensor]:
     """The same from an .npz, of the arrays whose names begin with ``prefix``."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name.removeprefix(prefix): file[name] for name in file.files if name.startswith(prefix)}

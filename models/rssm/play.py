@@ -18,7 +18,7 @@ from models.rssm.cells import BlockGru
 from models.rssm.codec import SpatialDecoder
 from models.rssm.convs import UpConv
 from models.rssm.core import RssmState
-from models.rssm.layers import NormAct
+from models.rssm.layers import NormAct, RmsNorm
 from models.rssm.model import RssmModel
 
 
@@ -48,7 +48,8 @@ class FastNet(PlayNet):
         if self.cell is not None:
             self.plan = tuple(part.contiguous() for part in self.cell.plan())
             self.action_weight = self.cell.split()[1][2 * self.cell.units :].t().contiguous()
-        self.decoder = FastDecoder(image, dtype) if isinstance(image, SpatialDecoder) else None
+        fits = isinstance(image, SpatialDecoder) and (model.config.net.norm, model.config.net.act) == ("rms", "silu")
+        self.decoder = FastDecoder(cast(SpatialDecoder, image), dtype) if fits else None
         self.dtype = dtype
 
     def recur(self, state: RssmState, action: Tensor) -> Tensor:
@@ -72,34 +73,51 @@ class FastDecoder(nn.Module):
 
     def __init__(self, decoder: SpatialDecoder, dtype: torch.dtype) -> None:
         super().__init__()
-        self.start, self.dtype = decoder, dtype
+        self.start = decoder
         layers = [*decoder.convs, decoder.out]
         self.convs = nn.ModuleList([folded(cast(UpConv, layer), dtype) for layer in layers])
-        self.after = [cast(NormAct, after) for after in decoder.after]
+        self.norms = [cast(RmsNorm, cast(NormAct, after).norm) for after in decoder.after]
+        self.offset = None if decoder.offset is None else halved(decoder.offset)
 
     def forward(self, state: RssmState) -> Tensor:
         """(B, 3, H, W) uint8."""
-        x = self.start.begin(state.deter, state.stoch).permute(0, 3, 1, 2)
-        for conv, after in zip(self.convs, [*self.after, None], strict=True):
-            y = unfold(conv(x))
-            if after is None:
-                return share_to_bytes(y.float().sigmoid_()).permute(0, 3, 1, 2).contiguous()
-            x = after(y).permute(0, 3, 1, 2)
-        raise AssertionError("the last convolution has no norm after it")
+        x = self.start.begin(state.deter, state.stoch)
+        for conv, norm in zip(self.convs, self.norms, strict=False):
+            x = rms_silu_(unfold(conv(x.permute(0, 3, 1, 2))), norm)
+        y = self.convs[-1](x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        y = y.float() if self.offset is None else y + self.offset
+        return doubled(share_to_bytes(y.sigmoid_())).permute(0, 5, 1, 2, 3, 4).flatten(2, 3).flatten(3)
+
+
+def rms_silu_(x: Tensor, norm: RmsNorm) -> Tensor:
+    """The norm over the last axis and SiLU, in place: no allocation of the size of a feature map."""
+    size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    scale = size.square_().div_(x.shape[-1]).add_(norm.eps).rsqrt_()
+    return F.silu(x.mul_(scale).mul_(norm.scale), inplace=True)
 
 
 def folded(layer: UpConv, dtype: torch.dtype) -> PackedConv2d:
     """The doubling convolution as one over the small image, its outputs in the order row phase, column phase, out."""
     kernel = layer.folded().detach()
-    inp, out = kernel.shape[1], kernel.shape[0] // 4
-    conv = nn.Conv2d(inp, 4 * out, 3, padding=1)
-    conv.weight.data = kernel.view(out, 2, 2, inp, 3, 3).permute(1, 2, 0, 3, 4, 5).reshape(4 * out, inp, 3, 3)
+    conv = nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=1)
+    conv.weight = nn.Parameter(kernel)
     conv.bias = nn.Parameter(layer.bias.detach().repeat(4))
     return PackedConv2d(conv, dtype)
 
 
+def doubled(y: Tensor) -> Tensor:
+    """(N, H, W, 4 C) of ``folded``, seen as (N, H, 2, W, 2, C)."""
+    return y.view(*y.shape[:3], 2, 2, -1).transpose(2, 3)
+
+
+def halved(image: Tensor) -> Tensor:
+    """(C, 2 H, 2 W) in the order of ``folded``: (H, W, 4 C)."""
+    channels, height, width = image.shape
+    cut = image.view(channels, height // 2, 2, width // 2, 2)
+    return cut.permute(1, 3, 2, 4, 0).reshape(height // 2, width // 2, -1)
+
+
 def unfold(y: Tensor) -> Tensor:
-    """(N, 4 C, H, W), channels last, of ``folded`` to (N, 2 H, 2 W, C)."""
-    count, channels, height, width = y.shape
-    parts = y.permute(0, 2, 3, 1).view(count, height, width, 2, 2, channels // 4)
-    return parts.permute(0, 1, 3, 2, 4, 5).reshape(count, 2 * height, 2 * width, channels // 4)
+    """(N, 4 C, H, W), channels last, of ``folded`` to (N, 2 H, 2 W, C) float32."""
+    y = doubled(y.permute(0, 2, 3, 1)).contiguous().float()
+    return y.flatten(1, 2).flatten(2, 3)

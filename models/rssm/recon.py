@@ -18,8 +18,8 @@ def recon_losses(config: RssmConfig, predicted: Mapping[str, Tensor], obs: Mappi
     """By name, (B, T): squared errors summed over pixels or components.
 
     loss.image "normal" halves them, as a normal's likelihood with standard deviation 1 does (V1, V2; without its
-    constant). predicted "image" (B, T, C, H, W) in [0, 1], obs "image" uint8; vectors are compared in symlog space where
-    the decoder predicts there.
+    constant). predicted "image" (B, T, C, H, W) in [0, 1], obs "image" uint8; vectors are compared in symlog space
+    where the decoder predicts there.
     """
     factor = 0.5 if config.loss.image == "normal" else 1.0
     out = {}

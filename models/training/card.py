@@ -7,6 +7,8 @@ from typing import Any
 from models.checkpoint import Manifest, WorldFolder
 from models.files import write_atomic
 from models.policies.disk import POLICY, PolicyFile, read_policy
+from models.policies.pixels import PixelPolicy
+from models.training.agent_card import agent_section
 from models.training.quality import percent, quality_rows
 
 
@@ -86,6 +88,8 @@ Measured by {measure} on episodes that training never saw; in brackets 95 % inte
 
 def how_agent_plays(manifest: Manifest, agent: PolicyFile) -> str:
     """The agent: what it is, how it learned, and how well it plays the real game."""
+    if not isinstance(agent.policy, PixelPolicy):
+        return agent_section(agent)
     known, config = agent.provenance, agent.policy.config
     weights = sum(parameter.numel() for parameter in agent.policy.network.parameters())
     lines = [

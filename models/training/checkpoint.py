@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -16,13 +15,21 @@ from models.files import write_atomic
 FORMAT = 1
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+class Stateful(Protocol):
+    """An optimiser, or several that are kept as one."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, values: dict[str, Any], /) -> Any: ...
+
+
+def optimizer_tensors(optimizer: Stateful) -> dict[str, Tensor]:
     """The optimiser's state as named tensors: INDEX.KEY in the order of its parameter groups."""
     states = optimizer.state_dict()["state"]
     return {f"{i}.{key}": value for i, entry in states.items() for key, value in entry.items()}
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def load_optimizer(optimizer: Stateful, tensors: dict[str, Tensor]) -> None:
     """The inverse of ``optimizer_tensors``; learning rates stay as they are."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

@@ -41,7 +41,7 @@ def train_policy(options: TrainOptions) -> int:
     """Train within the time box; run again to go on. Returns 0, or 130 after Ctrl-C."""
     if options.init is not None or options.part != "all":
         raise ValueError("train policy: got --init or --part, expected neither: a policy is one network, trained once")
-    device, store = prepare(options), EpisodeStore(options.data)
+    device, store = prepare(options), EpisodeStore(options.stored)
     folder = options.out or Path("runs") / f"{FAMILY}-{episode_settings(store)['game']}"
     config, training = open_run(folder, options, store), train_config(options)
     task = CloneTask(config, store, training.batch, options.seed, device)

@@ -7,9 +7,10 @@ import multiprocessing
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.sharedctypes import Synchronized
@@ -23,11 +24,8 @@ from filelock import FileLock, Timeout
 
 from models.data.episode import Episode
 from models.data.store import EpisodeStore
-from models.envs.adapter import EnvBatch, make_env
-from models.envs.atari import FRAME_SKIP, NOOP_MAX, AtariEnv
-from models.envs.counting import CountingEnv
-from models.envs.emulator import rom_of
-from models.envs.experts import Player, check_policy, draw_kind
+from models.envs.adapter import EnvBatch, GameEnv, make_env
+from models.envs.experts import check_policy, draw_kind, player_for
 from models.envs.objects import OBJECTS
 from models.training.options import CollectOptions
 from models.training.stop import StopFlag
@@ -48,54 +46,56 @@ class Shared:
     errors: SimpleQueue[str]
 
 
-def settings_of(options: CollectOptions) -> dict[str, Any]:
-    """The environment's settings, stored in every episode; a store holds episodes of one setting only."""
-    if options.game == "counting":
-        return {"env": "counting", "game": "counting", "size": options.size, "frame_skip": 1}
-    return {
-        "env": "atari",
-        "game": rom_of(options.game),
-        "frame_skip": FRAME_SKIP,
-        "size": options.size,
-        "noop_max": NOOP_MAX,
-        "sticky_actions": 0.0,
-        "life_loss_ends": False,
-    }
+@cache
+def settings_of(game: str, size: int) -> dict[str, Any]:
+    """The environment's settings, stored in every episode; a store holds episodes of one setting only.
+
+    Raises ValueError for a game that shows no pictures.
+    """
+    env = make_env(game, size)
+    try:
+        if env.observes != "image":
+            raise ValueError(f"collect: got {game!r}, which shows vectors, expected a game with pictures")
+        return env.env_settings()
+    finally:
+        env.close()
 
 
-def play_episode(
-    env: AtariEnv | CountingEnv, player: Player, seed: int, meta: dict[str, Any], shared: Shared
-) -> Episode:
+def play_episode(env: GameEnv, act: Callable[[], Any], seed: int, meta: dict[str, Any], shared: Shared) -> Episode:
     """One episode, cut (truncated) where a stop is called for."""
-    objects = OBJECTS.get(env.game)
-    size = int(meta["size"])
     batch = EnvBatch([env])
-    frames, actions, rewards, places = [batch.reset([seed])], [], [], []
+    frames, actions, rewards, places = [batch.reset([seed])], [], [], [places_of(env, meta)]
     terminated = truncated = False
     while not (terminated or truncated):
-        ram = env.ram()
-        places.append(objects.places(ram, size) if objects else np.zeros((0, 3), np.float32))
-        actions.append(player.act(ram))
-        after = batch.step(torch.tensor(actions[-1:]))
+        actions.append(torch.as_tensor(act(), dtype=env.actions.dtype))
+        after = batch.step(actions[-1][None])
         terminated, truncated = bool(after.terminated), bool(after.truncated)
         frames.append(after.frames)
         rewards.append(after.rewards)
+        places.append(places_of(env, meta))
         with shared.steps.get_lock():
             shared.steps.value += 1
         if shared.stop.is_set() and not terminated and len(actions) >= MIN_STEPS:
             truncated = True
-    places.append(objects.places(env.ram(), size) if objects else np.zeros((0, 3), np.float32))
     ends = torch.zeros(2, len(actions), dtype=torch.bool)
     ends[0, -1], ends[1, -1] = terminated, truncated
     return Episode(
         frames=torch.cat(frames),
-        actions=torch.tensor(actions, dtype=torch.int64),
+        actions=torch.stack(actions),
         rewards=torch.cat(rewards),
         terminated=ends[0],
         truncated=ends[1],
         objects=torch.from_numpy(np.stack(places)),
         meta=meta,
     )
+
+
+def places_of(env: GameEnv, meta: dict[str, Any]) -> np.ndarray:
+    """(K, 3) float32 of the game as it stands; K = 0 where its objects are not known."""
+    objects = OBJECTS.get(env.game)
+    if objects is None:
+        return np.zeros((0, 3), np.float32)
+    return objects.places(env.ram(), int(meta["size"]))  # type: ignore[attr-defined]
 
 
 def work(options: CollectOptions, folder: Path, shared: Shared) -> None:
@@ -131,18 +131,19 @@ def start_deaf(workers: list[SpawnProcess]) -> None:
 
 def fill(options: CollectOptions, folder: Path, shared: Shared) -> None:
     """Play and store episodes until told to stop."""
-    env, store, settings = make_env(options.game, options.size), EpisodeStore(folder), settings_of(options)
-    while not shared.stop.is_set():
-        with shared.number.get_lock():
-            number = shared.number.value
-            shared.number.value += 1
-        seed = options.seed * 1_000_003 + number
-        random = np.random.default_rng([options.seed, number])
-        kind = draw_kind(options.policy, env.game, random)
-        player = Player(kind, env.game, env.action_names, random)
-        names = list(OBJECTS[env.game].names) if env.game in OBJECTS else []
-        meta = {**settings, "seed": seed, "policy": kind, "actions": list(env.action_names), "objects": names}
-        store.add(number, play_episode(env, player, seed, meta, shared))
+    store = EpisodeStore(folder)
+    with closing(make_env(options.game, options.size)) as env:
+        while not shared.stop.is_set():
+            with shared.number.get_lock():
+                number = shared.number.value
+                shared.number.value += 1
+            seed = options.seed * 1_000_003 + number
+            random = np.random.default_rng([options.seed, number])
+            kind = draw_kind(options.policy, env.game, random)
+            act = player_for(kind, env, random)
+            names = list(OBJECTS[env.game].names) if env.game in OBJECTS else []
+            play = {"seed": seed, "policy": kind, "actions": list(env.action_names), "objects": names}
+            store.add(number, play_episode(env, act, seed, {**env.env_settings(), **play}, shared))
 
 
 def check_store(store: EpisodeStore, options: CollectOptions) -> int:
@@ -150,7 +151,7 @@ def check_store(store: EpisodeStore, options: CollectOptions) -> int:
     steps = 0
     for split in ("train", "heldout"):
         for header in store.scan(split)[0]:
-            for key, value in settings_of(options).items():
+            for key, value in settings_of(options.game, options.size).items():
                 if header.meta.get(key) != value:
                     raise ValueError(
                         f"{store.folder}: got episodes with {key} {header.meta.get(key)!r}, expected {value!r}; "
@@ -167,7 +168,7 @@ def collect(options: CollectOptions) -> int:
     """
     if min(options.steps, options.workers, options.size) < 1:
         raise ValueError(f"collect: got {options}, expected at least 1 step, 1 worker and frames of 1 pixel")
-    game = settings_of(options)["game"]
+    game = settings_of(options.game, options.size)["game"]
     check_policy(options.policy, game)
     folder = options.out or Path("data") / game
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,7 +212,9 @@ def run_workers(store: EpisodeStore, options: CollectOptions, before: int, stop:
         TextColumn("{task.fields[rate]}"),
     )
     with Progress(*columns, TimeRemainingColumn()) as progress:
-        task = progress.add_task(settings_of(options)["game"], total=options.steps, completed=before, rate="")
+        task = progress.add_task(
+            settings_of(options.game, options.size)["game"], total=options.steps, completed=before, rate=""
+        )
         start_deaf(workers)
         while before + shared.steps.value < options.steps and not stop.is_set():
             if any(worker.exitcode not in (None, 0) for worker in workers):

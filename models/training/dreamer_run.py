@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from models.checkpoint import Manifest, WorldFolder, write_world_folder
+from models.data.env_meta import action_repeat, action_spec, fps
 from models.data.store import EpisodeStore
 from models.nn.precision import arithmetic
 from models.nn.weights import load_weights
@@ -26,22 +27,12 @@ from models.training.loop import Loop, TrainConfig
 from models.training.options import ExportOptions, TrainOptions
 from models.training.run_folder import check_run, hardware, prepare
 from models.training.stop import StopFlag
-from models.types import ActionSpec, WorldSpec
+from models.types import WorldSpec
 
 PART = "world"
 CONTEXT = 8
 """Frames a start must bring: the posterior needs some to know what moves where."""
 START_FRAMES = 24
-EMULATOR_HZ = 60
-SETTINGS = RssmSettings()
-
-
-def action_spec_of(settings: dict[str, Any]) -> ActionSpec:
-    """The actions of a store's game, from its episodes' settings."""
-    names = tuple(settings["actions"])
-    if settings.get("action_kind", "discrete") == "discrete":
-        return ActionSpec(names)
-    return ActionSpec(names, settings["action_kind"], tuple(settings["action_low"]), tuple(settings["action_high"]))
 
 
 def laprop(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -58,7 +49,7 @@ def train_world(options: TrainOptions) -> int:
         raise ValueError(f"preset: got {options.preset!r}, expected one of {sorted(dreamer.WORLDS)}")
     store = EpisodeStore(options.data)
     settings = episode_settings(store)
-    spec = action_spec_of(settings)
+    spec = action_spec(settings)
     make, training = dreamer.WORLDS[options.preset]
     config = make(dreamer.space_for(spec, settings["height"], settings["width"]))
     folder = options.out or Path("runs") / f"dreamer-{settings['game']}"
@@ -82,6 +73,8 @@ def train_world(options: TrainOptions) -> int:
     )
     if options.init and loop.step == 0:
         loop.begin_from(options.init / PART / "checkpoint.safetensors")
+    if options.compile:
+        dreamer.compile_images(task.model)
     with StopFlag() as stop:
         outcome = loop.run(options.max_minutes * 60, stop)
     from models.training.train import record
@@ -94,7 +87,17 @@ def train_world(options: TrainOptions) -> int:
     return 0
 
 
-def trained_world(folder: Path, run: dict[str, Any], name: str) -> RssmWorld:
+def settings_for(store: EpisodeStore) -> RssmSettings:
+    """Live settings a world opens with: where a game pays whole numbers, so does its dream."""
+    whole = all(
+        bool((rewards == rewards.round()).all())
+        for episode in store.episodes("train")
+        for rewards in [episode.slice("rewards", 0, len(episode))]
+    )
+    return RssmSettings(reward_unit=1.0 if whole else 0.01)
+
+
+def trained_world(folder: Path, run: dict[str, Any], name: str, settings: RssmSettings) -> RssmWorld:
     """The world of a run's averaged weights. Raises ValueError when it was not trained."""
     path = folder / PART / "checkpoint.safetensors"
     if not path.exists():
@@ -102,7 +105,7 @@ def trained_world(folder: Path, run: dict[str, Any], name: str) -> RssmWorld:
     config = RssmConfig.from_dict(run["config"])
     model = RssmModel(config)
     load_weights(model, read_checkpoint(path)[0]["ema"], str(path))
-    return RssmWorld(world_spec(run["env"], name), model.eval().requires_grad_(False), SETTINGS)
+    return RssmWorld(world_spec(run["env"], name), model.eval().requires_grad_(False), settings)
 
 
 def world_spec(env: dict[str, Any], name: str) -> WorldSpec:
@@ -112,10 +115,10 @@ def world_spec(env: dict[str, Any], name: str) -> WorldSpec:
         family="rssm",
         height=env["height"],
         width=env["width"],
-        actions=action_spec_of(env),
+        actions=action_spec(env),
         context=CONTEXT,
-        fps=env.get("fps", EMULATOR_HZ / env["frame_skip"]),
-        action_repeat=env["frame_skip"],
+        fps=fps(env),
+        action_repeat=action_repeat(env),
         reward="the game's own",
         termination="the game is over",
     )
@@ -125,11 +128,11 @@ def export_world(options: ExportOptions, run: dict[str, Any], record: dict[str, 
     """Write a trained world's folder; an agent that lies there already stays where it fits."""
     from models.training.export import choose_starts, kept_agent, preview
 
-    world = trained_world(options.run_folder, run, options.out.name)
-    episodes = EpisodeStore(options.data or Path("data") / run["env"]["game"]).episodes("heldout")
-    starts = choose_starts(episodes, options.starts, START_FRAMES)
+    store = EpisodeStore(options.data or Path("data") / run["env"]["game"])
+    world = trained_world(options.run_folder, run, options.out.name, settings_for(store))
+    starts = choose_starts(store.episodes("heldout"), options.starts, START_FRAMES)
     provenance = {"env": run["env"], "preset": run["preset"], "seed": run["seed"], **record}
-    manifest = Manifest("rssm", run["config"], asdict(SETTINGS), world.spec, provenance)
+    manifest = Manifest("rssm", run["config"], asdict(world.settings), world.spec, provenance)
     agent = kept_agent(options.out, world.spec)
     text = card(manifest, read_policy(agent) if agent else None)
     extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)}

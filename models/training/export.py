@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoint import Manifest, WorldFolder, write_world_folder
+from models.data.env_meta import action_repeat, action_spec, fps
 from models.data.episode import EpisodeFile
 from models.data.store import EpisodeStore
 from models.diamond.config import DiamondConfig, DiamondSettings
@@ -25,11 +26,10 @@ from models.training.card import card
 from models.training.checkpoint import read_checkpoint
 from models.training.options import ExportOptions
 from models.types import ActionSpec, Context, WorldSpec
-from models.world import Rng
+from models.world import Rng, WorldModel
 
 START_FRAMES = 8
 PREVIEW_STEPS = 75
-EMULATOR_HZ = 60
 GAME_SETTINGS = DiamondSettings(steps=4, s_churn=4.0, sample_events=False)
 """Live settings of exported worlds.
 
@@ -87,17 +87,17 @@ def choose_starts(episodes: list[EpisodeFile], count: int, frames: int, seed: in
     return Context(torch.stack([f for f, _ in rows]), torch.stack([a for _, a in rows]))
 
 
-def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, scale: int = 2) -> bytes:
+def preview(world: WorldModel[Any], starts: Context, steps: int = PREVIEW_STEPS, scale: int = 2) -> bytes:
     """A GIF of the world dreaming under sticky random actions, four starts side by side."""
     from PIL import Image
 
     rows = min(4, len(starts.frames))
     rng = Rng.seeded(range(rows))
     state = world.initial(Context(starts.frames[:rows], starts.actions[:rows]), rng)
-    picture, action = [], rng.integers(world.spec.actions.size)
+    picture, action = [], random_actions(world.spec.actions, rng)
     for step in range(steps):
         if step % 6 == 0:
-            action = rng.integers(world.spec.actions.size)
+            action = random_actions(world.spec.actions, rng)
         state, prediction = world.step(state, action, rng)
         strip = torch.cat(list(prediction.frame.cpu()), dim=-1).permute(1, 2, 0).numpy()
         picture.append(Image.fromarray(strip.repeat(scale, 0).repeat(scale, 1)))
@@ -106,15 +106,35 @@ def preview(world: DiamondWorld, starts: Context, steps: int = PREVIEW_STEPS, sc
     return out.getvalue()
 
 
+def random_actions(spec: ActionSpec, rng: Rng) -> Tensor:
+    """An even draw a row: indices (B,), or components (B, n) within their bounds."""
+    if spec.kind == "discrete":
+        return rng.integers(spec.size)
+    low, high = torch.tensor(spec.low), torch.tensor(spec.high)
+    return low + rng.uniform(spec.size) * (high - low)
+
+
 def export(options: ExportOptions) -> int:
     """Write the world folder, or the policy into one. Returns 0."""
-    if read_json(options.run_folder / "run.json").get("family") == "policy":
+    run = read_json(options.run_folder / "run.json")
+    record = read_json(options.run_folder / "record.json")
+    kind = (run.get("family"), run.get("part"))
+    if kind == ("policy", None):
         from models.training.policy_export import export_policy
 
-        run, record = read_json(options.run_folder / "run.json"), read_json(options.run_folder / "record.json")
         print(export_policy(options, run, record))
         return 0
-    folder = export_world(options)
+    if kind == ("dreamer", "agent"):
+        from models.training.agent_export import export_agent
+
+        print(export_agent(options, run, record))
+        return 0
+    if kind == ("dreamer", None):
+        from models.training.dreamer_run import export_world as export_dream
+
+        folder = export_dream(options, run, record)
+    else:
+        folder = export_world(options)
     print(
         f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it"
     )
@@ -141,10 +161,10 @@ def export_world(options: ExportOptions) -> WorldFolder:
         family=run["family"],
         height=config.height,
         width=config.width,
-        actions=ActionSpec(tuple(env["actions"])),
+        actions=action_spec(env),
         context=config.denoiser.context,
-        fps=EMULATOR_HZ / env["frame_skip"],
-        action_repeat=env["frame_skip"],
+        fps=fps(env),
+        action_repeat=action_repeat(env),
         termination="the game is over",
     )
     world = DiamondWorld(spec, denoiser, rew_end, GAME_SETTINGS)

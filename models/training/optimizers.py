@@ -65,7 +65,7 @@ class Joint(Several):
         self.each = {"all": LaProp(groups, config.lr, betas, config.eps, config.agc, config.warmup)}
 
     def step(self, loss: Tensor, group: str) -> dict[str, float]:
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.each["all"].step()
         self.each["all"].zero_grad(set_to_none=True)
         return {}
@@ -90,7 +90,7 @@ class Apart(Several):
 
     def step(self, loss: Tensor, group: str) -> dict[str, float]:
         """Update one group, or with "each" all of them, from one loss whose gradients do not mix."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norms = {}
         for name in GROUPS if group == "each" else (group,):
             norm = nn.utils.clip_grad_norm_(self.parts[name], self.clips[name])

@@ -16,13 +16,13 @@ class CollectOptions:
     """Play a real game and store the episodes."""
 
     game: Annotated[str, tyro.conf.Positional]
-    """Any of ale-py's games: pong, space_invaders, ..."""
+    """Any of ale-py's games (pong, space_invaders, ...), car_racing, crafter, vizdoom_basic, dmc_walker_walk_vision."""
     steps: int = 100_000
     """Preprocessed steps to have in the store in the end, counting those already there."""
     out: Path | None = None
     """The store's folder; data/GAME by default."""
     policy: Literal["mixed", "random", "sticky", "expert"] = "mixed"
-    """Who plays: experts read the console's memory and make mistakes on purpose."""
+    """Who plays: experts look behind the picture (the console's memory, the car's place) and err on purpose."""
     workers: int = 2
     """Environments side by side, a process each."""
     seed: int = 0
@@ -37,17 +37,23 @@ class CollectOptions:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Train a world model, or a policy that plays, on stored episodes. Run it again to go on from the last checkpoint.
+    """Train a world model, a policy or an agent. Run it again to go on from the last checkpoint.
 
-    A policy clones the game's expert from pixels.
+    diamond: a world from stored episodes. policy: clones the game's expert from pixels. dreamer: a world from stored
+    episodes with --data, or with --env an agent that plays a real environment and learns in its own dream of it.
     """
 
-    family: Annotated[Literal["diamond", "policy"], tyro.conf.Positional]
-    data: Path
+    family: Annotated[Literal["diamond", "policy", "dreamer"], tyro.conf.Positional]
+    data: Path | None = None
     """The store's folder, as written by `reverie collect`."""
+    env: str | None = None
+    """A real environment to learn in (dreamer only): pong, vizdoom_basic, gym_Pendulum-v1, dmc_cartpole_swingup (@4
+    after the name holds every action for four steps), ..."""
     out: Path | None = None
     """The run's folder; runs/FAMILY-GAME by default."""
     preset: str = "small"
+    """dreamer --env: cpu_pixels, cpu_vector (small is the one that fits), or as published: atari100k, crafter,
+    dmc_proprio, dmc_vision, atari57."""
     init: Path | None = None
     """A run to begin from: its averaged weights, where this run has no checkpoint of its own yet."""
     part: Literal["all", "denoiser", "rew_end"] = "all"
@@ -55,9 +61,15 @@ class TrainOptions:
     max_minutes: float = 60.0
     """Wall time of this call, all parts together."""
     steps: int | None = None
-    """Optimiser steps in all; the preset's by default."""
+    """Optimiser steps in all, with --env the environment's steps; the preset's by default."""
     batch: int | None = None
     lr: float | None = None
+    envs: int | None = None
+    """Environments side by side (--env); the preset's by default."""
+    ratio: float | None = None
+    """Replayed steps for each step of the environment (--env); the preset's by default."""
+    eval_every: int | None = None
+    """Environment steps between evaluations (--env), 0 for none; the preset's by default."""
     threads: int = 0
     """CPU threads; 0 leaves PyTorch's own choice."""
     device: str = "auto"
@@ -68,7 +80,25 @@ class TrainOptions:
     validate_every: int = 1000
     checkpoint_minutes: float = 5.0
 
+    @property
+    def stored(self) -> Path:
+        """The store's folder. Raises ValueError where none was named, or an environment as well."""
+        if self.data is None or self.env is not None:
+            raise ValueError(
+                f"train {self.family}: got --data {self.data} and --env {self.env}, expected --data with the folder of "
+                "stored episodes; `reverie collect` makes one, and only dreamer learns with --env"
+            )
+        return self.data
+
     def run(self) -> int:
+        if self.family == "dreamer" and self.env is not None:
+            from models.training.online_run import train_agent
+
+            return train_agent(self)
+        if self.family == "dreamer":
+            from models.training.dreamer_run import train_world
+
+            return train_world(self)
         if self.family == "policy":
             from models.training.cloning_run import train_policy
 
@@ -80,7 +110,10 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Make a world that can be played out of a training run, or put a trained policy into one."""
+    """Make a world that can be played out of a training run, or put a trained policy into one.
+
+    An agent trained in a real environment goes into the folder of its world, or into one of its own.
+    """
 
     run_folder: Annotated[Path, tyro.conf.Positional]
     out: Annotated[Path, tyro.conf.Positional]
@@ -90,7 +123,9 @@ class ExportOptions:
     starts: int = 16
     """How many real starts from held-out episodes to ship with it."""
     games: int = 20
-    """Real games that a policy is measured on (policies only)."""
+    """Real games that a policy or an agent is measured on (those only)."""
+    best: bool = False
+    """Agents: take the weights that an evaluation during training liked best, not the last ones."""
 
     def run(self) -> int:
         from models.training.export import export
@@ -100,7 +135,10 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """Measure a world on held-out episodes and store the numbers in its world.json."""
+    """Measure a world on held-out episodes and store the numbers in its world.json.
+
+    The folder of an agent that has no world is measured in its real environment, beside chance.
+    """
 
     world: Annotated[str, tyro.conf.Positional]
     data: Path | None = None
@@ -108,10 +146,21 @@ class EvalOptions:
     segments: int = 64
     """Held-out segments, and cloned emulator states, to measure on."""
     seed: int = 0
+    games: int = 20
+    """Real episodes (agents only)."""
+    agent: bool = False
+    """Measure the agent that lies in the world's folder, in place of the world."""
     save: bool = True
-    """Store the numbers in world.json."""
+    """Store the numbers in world.json, an agent's in its policy.safetensors."""
 
     def run(self) -> int:
+        from models.training.agents import agent_path
+
+        path = agent_path(self)
+        if path is not None:
+            from models.training.agent_eval import evaluate_agent
+
+            return evaluate_agent(path, self)
         from models.training.evaluate import evaluate
 
         return evaluate(self)

@@ -38,7 +38,7 @@ def export_policy(options: ExportOptions, run: dict[str, Any], record: dict[str,
     quality = {"agreement": agreement(policy, store)}
     if env.get("env") == "atari":
         quality["real_game"] = measure_games(policy, env, options.games)
-    write_policy(folder.path / POLICY, network, {"preset": run["preset"], "seed": run["seed"], **record}, quality)
+    write_policy(folder.path / POLICY, policy, {"preset": run["preset"], "seed": run["seed"], **record}, quality)
     write_card(folder)
     said = ", ".join(f"{name} {row['mean']:+.1f}" for name, row in quality.get("real_game", {}).items())
     return f"{folder.path}: has an agent; return in the real game: {said or 'not measured'}"

@@ -37,10 +37,18 @@ class TrainProgress:
         elapsed = time.monotonic() - self.begun
         rate = (step - self.first) / max(elapsed, 1e-9)
         left = min(self.max_seconds - elapsed, (self.steps - step) / rate)
-        self.progress.update(self.task, completed=step, text=f"loss {self.loss:.4f}  {rate:.2f}/s  {clock(left)} left")
+        self.show(step, f"loss {self.loss:.4f}  {rate:.2f}/s  {clock(left)} left")
+
+    def show(self, step: int, text: str) -> None:
+        """Move the bar and set the words beside it."""
+        self.progress.update(self.task, completed=step, text=text)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, highlight=False)
 
     def note(self, step: int, measures: dict[str, Any]) -> None:
         """A line that stays: the held-out measures."""
         text = "  ".join(f"{name} {value:.3f}" for name, value in measures.items())
         elapsed = clock(time.monotonic() - self.begun)
-        self.console.print(f"step {step}  {elapsed}  train loss {self.loss:.4f}  heldout: {text}", highlight=False)
+        self.line(f"step {step}  {elapsed}  train loss {self.loss:.4f}  heldout: {text}")

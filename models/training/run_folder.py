@@ -11,12 +11,17 @@ from typing import Any
 import torch
 
 from models.files import write_atomic
+from models.nn.heap import keep_all_freed_memory
 from models.nn.precision import device_of
 from models.training.options import TrainOptions
 
 
 def prepare(options: TrainOptions) -> torch.device:
-    """Set the threads that were asked for; returns the device. Raises ValueError: no time, no such device."""
+    """Set the threads that were asked for, and keep memory for reuse; returns the device.
+
+    Raises ValueError: no time, no such device.
+    """
+    keep_all_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.max_minutes <= 0:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from models.data.env_meta import action_spec
 from models.data.store import EpisodeStore
 from models.diamond.config import PRESETS, DiamondConfig
 from models.files import write_atomic
@@ -42,6 +43,8 @@ def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> Diamon
     settings = diamond.episode_settings(store)
     if options.preset not in PRESETS:
         raise ValueError(f"preset: got {options.preset!r}, expected one of {sorted(PRESETS)}")
+    if action_spec(settings).kind != "discrete":
+        raise ValueError(f"{store.folder}: got continuous actions, which diamond cannot learn; train dreamer instead")
     config = replace(
         PRESETS[options.preset](len(settings["actions"])), height=settings["height"], width=settings["width"]
     )
@@ -54,7 +57,7 @@ def open_run(folder: Path, options: TrainOptions, store: EpisodeStore) -> Diamon
 def train(options: TrainOptions) -> int:
     """Train all or one part within the time box. Returns 0, or 130 after Ctrl-C."""
     device = prepare(options)
-    store = EpisodeStore(options.data)
+    store = EpisodeStore(options.stored)
     folder = options.out or Path("runs") / f"{options.family}-{diamond.episode_settings(store)['game']}"
     config = open_run(folder, options, store)
     autocast = arithmetic(options.precision, device)
