@@ -40,7 +40,8 @@ class Keymap:
         return [key for key, target in self.keys.items() if target == button]
 
     def label(self, button: str) -> str:
-        return self.labels.get(button, button.capitalize())
+        low = " −" if button.startswith("-") else ""
+        return self.labels.get(button, button.removeprefix("-").capitalize() + low)
 
     def buttons(self) -> list[str]:
         """Every button that some key presses, once each, in the keymap's order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.controls import Input
+from engine.history import Edit
 from engine.moment import Frame, Moment
 from engine.session import Session
 from engine.transition import Move, advance_all
@@ -21,7 +22,7 @@ class Turn:
     """A tick that a session is to make.
 
     move: what is done, whoever is the controller; None: the controller decides from ``input``. start: a new start,
-    (index, seed), instead of a step.
+    (index, seed), instead of a step. edit: a change of the state by hand, instead of a step.
     """
 
     session: Session
@@ -29,6 +30,7 @@ class Turn:
     inspect: bool = False
     move: Move | None = None
     start: tuple[int, int] | None = None
+    edit: Edit | None = None
 
 
 def take_turns(turns: Sequence[Turn], max_batch: int = MAX_BATCH) -> list[Frame | Exception]:
@@ -66,9 +68,11 @@ def kind_of(session: Session, inspect: bool = False) -> Hashable:
 
 
 def _prepare(turn: Turn) -> Move | Frame:
-    """What the session is about to do; or the frame of a new start, which needs no step."""
+    """What the session is about to do; or the frame of a new start or an edit, which need no step."""
     if turn.start is not None:
         return turn.session.new_start(*turn.start)
+    if turn.edit is not None:
+        return turn.session.apply_edit(turn.edit)
     move = turn.session.plan(turn.input) if turn.move is None else turn.move
     if move is None:
         return turn.session.new_start()

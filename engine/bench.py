@@ -16,7 +16,7 @@ from engine.controls import Input
 from engine.metrics import Meter
 from engine.moment import Moment
 from engine.session import Session
-from models.world import WorldModel, state_tensors
+from models.world import Rng, WorldModel, cat_states, state_tensors
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
@@ -26,13 +26,15 @@ WARM_UP = 3
 MIB = 2**20
 
 
-def bench(loaded: LoadedWorld, seconds: float = 10.0, threads: int | None = None) -> dict[str, Any]:
+def bench(loaded: LoadedWorld, seconds: float = 10.0, threads: int | None = None, dreams: int = 0) -> dict[str, Any]:
     """Play ``seconds`` in all, on every path of the world (the precisions of its settings) side by side.
 
     threads: of torch while this runs; None leaves them. Returns: world, device, threads, peak_gflops (a float32 matrix
     product, measured), rss_mb, rewind_mb (what a minute of rewind keeps), and paths: for every name first_frame_ms,
     p50_ms, p95_ms, fps, steps, growth_mb (memory over the second half), gflop (of a step), peak_share (may
     pass 1 below float32), and difference (the largest of one step to the first path's, in levels of 255, same noise).
+    dreams: as many seconds again for that many dreams in one batch beside a single one, the steps of the world as it
+    was loaded, alternating; reported as dreams: count, fps, one_fps, ratio and both steps' p50_ms.
     """
     with _threads(threads):
         paths = _paths(loaded.world)
@@ -45,6 +47,7 @@ def bench(loaded: LoadedWorld, seconds: float = 10.0, threads: int | None = None
             report[name] |= {"gflop": gflop, "peak_share": gflop / (report[name]["p50_ms"] / 1000) / peak}
             first_image = image if first_image is None else first_image
             report[name]["difference"] = int(np.abs(image.astype(int) - first_image.astype(int)).max())
+        batched = {"dreams": _batched(loaded, dreams, seconds)} if dreams else {}
         return {
             "world": loaded.world.spec.name,
             "device": str(_device(loaded)),
@@ -53,6 +56,7 @@ def bench(loaded: LoadedWorld, seconds: float = 10.0, threads: int | None = None
             "rss_mb": _rss() / MIB,
             "rewind_mb": _rewind_bytes(loaded) / MIB,
             "paths": report,
+            **batched,
         }
 
 
@@ -108,6 +112,28 @@ def _measure(world: WorldModel[Any], loaded: LoadedWorld, seconds: float) -> tup
         "steps": len(meter),
         "growth_mb": (_rss() - half_rss) / MIB,
     }, image
+
+
+def _batched(loaded: LoadedWorld, count: int, seconds: float) -> dict[str, float]:
+    """Many dreams in a step of the world beside one; no session around either."""
+    world, moment = loaded.world, _moment(loaded)
+    meters = {rows: Meter(size=100_000) for rows in (1, count)}
+    plays = {}
+    for rows in meters:
+        plays[rows] = cat_states([moment.state] * rows), Rng.seeded(range(rows)), world.spec.actions.noops(rows)
+    begin, round_ = time.perf_counter(), 0
+    while time.perf_counter() - begin < seconds or round_ <= WARM_UP:
+        for rows, meter in meters.items():
+            state, rng, action = plays[rows]
+            then = time.perf_counter()
+            state, _ = world.step(state, action, rng)
+            if round_ >= WARM_UP:
+                meter.add((time.perf_counter() - then) * 1000)
+            plays[rows] = state, rng, action
+        round_ += 1
+    one, many = (1000 * rows / meter.p50 for rows, meter in meters.items())
+    p50s = {"one_p50_ms": meters[1].p50, "p50_ms": meters[count].p50}
+    return {"count": count, "fps": many, "one_fps": one, "ratio": many / one, **p50s}
 
 
 def _peak_gflops(device: torch.device, size: int = 1024, tries: int = 20) -> float:

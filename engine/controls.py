@@ -21,10 +21,14 @@ ALE_NAME = re.compile(r"(up|down)?(left|right)?(fire)?")
 
 @dataclass(frozen=True)
 class Input:
-    """What a player holds in one tick: lower-case button names, and the mouse's motion (x right, y down, pixels)."""
+    """What a player holds in one tick: lower-case button names, and the mouse's motion (x right, y down, pixels).
+
+    axes: how far sticks lean, by the lower-case name of an action's component, -1 to 1; none stands for 0.
+    """
 
     buttons: frozenset[str] = frozenset()
     mouse: tuple[float, float] = (0.0, 0.0)
+    axes: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Controls:
         self._tapped: set[str] = set()
         self._count = itertools.count()
         self._mouse = (0.0, 0.0)
+        self._axes: dict[str, float] = {}
         self._since: float | None = None
         self._stamp: float | None = None
 
@@ -90,11 +95,23 @@ class Controls:
             self._mouse = (self._mouse[0] + dx, self._mouse[1] + dy)
             self._touch(stamp)
 
+    def lean(self, axis: str, value: float, stamp: float | None = None) -> None:
+        """A stick stands at ``value``, -1 to 1, for the component ``axis``, until it is told otherwise."""
+        axis, value = axis.lower(), min(max(value, -1.0), 1.0)
+        with self._lock:
+            if self._axes.get(axis, 0.0) == value:
+                return
+            self._axes.pop(axis, None)
+            if value:
+                self._axes[axis] = value
+            self._touch(stamp)
+
     def clear(self) -> None:
         """Let go of everything and forget what was tapped (the window lost its focus)."""
         with self._lock:
             self._sources.clear()
             self._tapped.clear()
+            self._axes.clear()
             self._mouse, self._since, self._stamp = (0.0, 0.0), None, None
 
     def untimed(self) -> None:
@@ -113,7 +130,7 @@ class Controls:
             for first, second in [*OPPOSITES, *((b[1:], b) for b in buttons if b.startswith("-"))]:
                 if first in buttons and second in buttons:
                     buttons.discard(min(first, second, key=self._pressed.__getitem__))
-            latch = Latch(Input(frozenset(buttons), self._mouse), self._since, self._stamp)
+            latch = Latch(Input(frozenset(buttons), self._mouse, tuple(self._axes.items())), self._since, self._stamp)
             self._tapped.clear()
             self._mouse, self._since, self._stamp = (0.0, 0.0), None, None
         return latch
@@ -131,14 +148,19 @@ def action_for(spec: ActionSpec, input: Input) -> Tensor:
     Discrete: ALE's naming (up, down, left, right, fire combine to names such as UPRIGHTFIRE); the longest combination
     fully held that the world has wins, the first of ``spec.names`` among equals; a button may also be named like an
     action; nothing held is the no-op. Otherwise: a button named like a component sets it to its high bound, ``-name``
-    to its low one; the mouse goes to ``mouse_x`` and ``mouse_y``, clipped into their bounds.
+    to its low one; a stick that leans sets its component to that share of the bound, where no button does; the mouse
+    goes to ``mouse_x`` and ``mouse_y``, clipped into their bounds.
     """
     buttons = frozenset(button.lower() for button in input.buttons)
     if spec.kind == "discrete":
         return torch.tensor([_discrete(spec, buttons)], dtype=torch.int64)
     action = spec.noops(1)
     mouse = dict(zip(("mouse_x", "mouse_y"), input.mouse, strict=True))
+    axes = dict(input.axes)
     for i, name in enumerate(map(str.lower, spec.names)):
+        if name in axes:
+            lean = axes[name] * (spec.high[i] if axes[name] > 0 else -spec.low[i])
+            action[0, i] = min(max(lean, spec.low[i]), spec.high[i])
         if name in mouse:
             action[0, i] = min(max(mouse[name], spec.low[i]), spec.high[i])
         if name in buttons:

@@ -14,7 +14,7 @@ from engine.controls import Input
 from engine.errors import ReverieError
 from engine.recorder import ClipWriter, open_clip, replay_beside
 from engine.replay import write_replay
-from engine.session import Session
+from engine.session import Real, Session
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,13 +44,14 @@ def dream(
     start: int = 0,
     horizon: int | None = None,
     scale: int | None = None,
-    real: bool = False,
+    real: Real = False,
     progress: bool = True,
 ) -> DreamSummary:
     """Play ``steps`` steps as fast as they come and write them to ``out`` (.mp4 or .gif) with a replay file beside it.
 
-    controller: None leaves the buttons alone (no-ops). real: the real game instead of the dream. On Ctrl-C what was
-    dreamt so far is written whole before KeyboardInterrupt goes on. Raises ReverieError as ``open_clip`` does.
+    controller: None leaves the buttons alone (no-ops). real: the real game instead of the dream, or "grounded" in it.
+    On Ctrl-C what was dreamt so far is written whole before KeyboardInterrupt goes on. Raises ReverieError as
+    ``open_clip`` does.
     """
     if steps < 1:
         raise ReverieError(f"steps: got {steps}, expected at least 1")

@@ -3,15 +3,56 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 Action = int | tuple[float, ...]
+MAX_EDIT = 65_536
+"""Numbers of the largest view that can be edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of the state by hand: its view ``name`` was given a value.
+
+    shape: of the value, without the batch. data: the value as little-endian float32, packed by zlib.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    data: bytes
+
+    def value(self) -> Tensor:
+        """The value, a batch of 1: (1, *shape) float32. Raises ValueError where the data is not of that shape."""
+        count = math.prod(self.shape)
+        if not 0 < count <= MAX_EDIT:
+            raise ValueError(f"edit {self.name}: got the shape {self.shape}, expected 1 to {MAX_EDIT} numbers")
+        try:
+            stream = zlib.decompressobj()
+            raw = stream.decompress(self.data, 4 * count + 1)
+        except zlib.error as error:
+            raise ValueError(f"edit {self.name}: got damaged data ({error}), expected packed numbers") from error
+        if len(raw) != 4 * count or not stream.eof:
+            raise ValueError(f"edit {self.name}: got {len(raw)} bytes or more, expected {4 * count} for {self.shape}")
+        return torch.from_numpy(np.frombuffer(raw, "<f4").astype(np.float32).reshape(1, *self.shape))
+
+
+def edit_of(name: str, value: Tensor) -> Edit:
+    """The edit that gives the view ``name`` the value (1, ...) float. Raises ValueError: no batch of 1, not finite."""
+    if value.ndim < 2 or value.shape[0] != 1 or not 0 < value.numel() <= MAX_EDIT:
+        raise ValueError(f"edit {name}: got shape {tuple(value.shape)}, expected (1, ...) of 1 to {MAX_EDIT} numbers")
+    numbers = value.detach().to("cpu", torch.float32).contiguous().numpy()
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"edit {name}: got numbers that are not finite, expected finite ones")
+    return Edit(name, tuple(value.shape[1:]), zlib.compress(numbers.astype("<f4").tobytes()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +61,7 @@ class Past:
 
     action: what was done, or None where a new start was made. start, seed: the start's index and the seed of the
     episode. settings, horizon: those in force at the tick. digest: of the frame that came out, see ``frame_digest``.
+    edit: the tick changed the state by hand instead of a step; its action is then the one before it, done only once.
     """
 
     before: Past | None
@@ -30,6 +72,7 @@ class Past:
     horizon: int | None
     controller: str
     digest: bytes
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +95,12 @@ class History:
         return replace(self, ticks=self.ticks[begin:], first=first - begin)
 
     def episodes(self) -> list[tuple[int, int, list[Action]]]:
-        """(start, seed, actions) of every episode."""
+        """(start, seed, actions) of every episode; edits are left out."""
         found: list[tuple[int, int, list[Action]]] = []
         for tick in self.ticks:
             if tick.action is None:
                 found.append((tick.start, tick.seed, []))
-            else:
+            elif tick.edit is None:
                 found[-1][2].append(tick.action)
         return found
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.errors import ReverieError
-from engine.history import Action, History, Past
+from engine.history import Action, Edit, History, Past
 
 FORMAT = 1
+EDITED = 2
+"""Format of a history with edits; one without is written as FORMAT, which an older Reverie reads."""
+MAX_EDITS = 10_000
 KEYS = {
     "format",
     "world",
@@ -32,11 +37,13 @@ def encode_history(history: History) -> dict[str, Any]:
 
     actions: one a tick, null where a new start was made; starts: [start, seed] for every null, in order. settings,
     horizon, controller: [tick, value] wherever the value changes. digests: 16 hex digits a tick, see ``frame_digest``;
-    sha256: of all digests.
+    sha256: of all digests. edits, where there are any: [tick, view, shape, data in base64] for every tick that is one.
     """
     ticks = history.ticks
+    edits = [_edit_data(k, tick.edit) for k, tick in enumerate(ticks) if tick.edit is not None]
     return {
-        "format": FORMAT,
+        "format": EDITED if edits else FORMAT,
+        **({"edits": edits} if edits else {}),
         "world": history.world,
         "world_hash": history.world_hash,
         "first": history.first,
@@ -55,12 +62,13 @@ def decode_history(data: Any, source: str) -> History:
     """The inverse of ``encode_history``. Raises ReverieError naming ``source`` when the data is not such a history."""
     if not isinstance(data, dict):
         raise _bad(source, "the file", type(data).__name__, "a JSON object")
-    if data.get("format") != FORMAT:
-        raise _bad(source, "format", data.get("format"), f"{FORMAT}; a newer Reverie may read it")
-    if set(data) != KEYS:
-        raise _bad(
-            source, "keys", sorted(set(data) ^ KEYS), "exactly the keys of format 1: these are missing or unknown"
-        )
+    version = data.get("format")
+    if version not in (FORMAT, EDITED) or isinstance(version, bool):
+        raise _bad(source, "format", version, f"{FORMAT}; a newer Reverie may read it")
+    expected = KEYS | {"edits"} if version == EDITED else KEYS
+    if set(data) != expected:
+        wrong = sorted(set(data) ^ expected)
+        raise _bad(source, "keys", wrong, f"exactly the keys of format {version}: these are missing or unknown")
     actions = [_action(source, action) for action in _check(source, data, "actions", list)]
     if not actions or actions[0] is not None:
         raise _bad(source, "actions", actions[:1], "a list that begins with null, the first start")
@@ -70,13 +78,15 @@ def decode_history(data: Any, source: str) -> History:
     settings = _spread(source, data, "settings", count, lambda value: isinstance(value, dict))
     horizon = _spread(source, data, "horizon", count, lambda value: value is None or (_whole(value) and value > 0))
     controller = _spread(source, data, "controller", count, lambda value: isinstance(value, str))
+    edits = _edits(source, data, actions) if version == EDITED else {}
     first = _check(source, data, "first", int)
     if not 0 <= first < count:
         raise _bad(source, "first", first, f"a tick from 0 to {count - 1}")
     node: Past | None = None
     ticks = []
     for k in range(count):
-        node = Past(node, actions[k], *starts[k], settings[k], horizon[k], controller[k], digests[k])
+        values = (actions[k], *starts[k], settings[k], horizon[k], controller[k], digests[k])
+        node = Past(node, *values, edits.get(k))
         ticks.append(node)
     world, world_hash = _check(source, data, "world", str), _check(source, data, "world_hash", str)
     return History(world, world_hash, tuple(ticks), first, _check(source, data, "made_with", dict))
@@ -127,6 +137,31 @@ def _digests(source: str, data: dict[str, Any], count: int) -> list[bytes]:
     if hashlib.sha256(raw).hexdigest() != data["sha256"]:
         raise _bad(source, "sha256", data["sha256"], "the sha256 of the digests: the file was damaged or edited")
     return [raw[8 * k : 8 * k + 8] for k in range(count)]
+
+
+def _edit_data(tick: int, edit: Edit) -> list[Any]:
+    return [tick, edit.name, list(edit.shape), base64.b64encode(edit.data).decode()]
+
+
+def _edits(source: str, data: dict[str, Any], actions: list[Action | None]) -> dict[int, Edit]:
+    """By tick, checked as far as that goes without the world."""
+    rows = _check(source, data, "edits", list)
+    found: dict[int, Edit] = {}
+    if not 0 < len(rows) <= MAX_EDITS:
+        raise _bad(source, "edits", f"{len(rows)} of them", f"1 to {MAX_EDITS}")
+    for row in rows:
+        try:
+            tick, name, shape, text = row
+            edit = Edit(name, tuple(shape), base64.b64decode(text, validate=True))
+            valid = _whole(tick) and isinstance(name, str) and 0 < len(name) <= 100 and all(map(_whole, shape))
+            if not (valid and 0 < tick < len(actions) and tick not in found and actions[tick] is not None):
+                raise ValueError("a tick that is no step, or a view without a name")
+            if not bool(edit.value().isfinite().all()):
+                raise ValueError("numbers that are not finite")
+        except (ValueError, TypeError, binascii.Error) as error:
+            raise _bad(source, "edits", str(row)[:60], f"[tick, view, shape, data] of a tick ({error})") from error
+        found[tick] = edit
+    return found
 
 
 def _action(source: str, action: Any) -> Action | None:

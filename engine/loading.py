@@ -13,10 +13,12 @@ from models.library import build_world, find_world, world_paths
 from models.nn.heap import keep_freed_memory
 from models.nn.precision import device_of
 from models.nn.workers import release_workers
-from models.types import Context
+from models.types import Context, WorldSpec
 from models.world import WorldModel
 
 DEFAULT_WORLD = "pong"
+REPLAYED = ("car_racing", "crafter", "vizdoom", "dmc")
+"""Environments whose games cannot store their state: they are played again from their seed."""
 logger = logging.getLogger(__name__)
 
 
@@ -60,9 +62,34 @@ def load_world(name_or_path: str | Path = DEFAULT_WORLD, device: str = "cpu") ->
 def real_world_for(loaded: LoadedWorld) -> WorldModel[Any] | None:
     """The real game a world was learned from, behind the same contract; None where it cannot be played here."""
     env = loaded.folder.manifest.provenance.get("env", {}) if loaded.folder else {}
-    if env.get("env") != "atari":
-        return None
-    from models.envs.real_world import RealWorld
-
     spec = loaded.world.spec
-    return RealWorld(env["game"], spec.height, spec.context)
+    if env.get("env") == "atari":
+        from models.envs.real_world import RealWorld
+
+        return RealWorld(env["game"], spec.height, spec.context)
+    if env.get("env") in REPLAYED:
+        from models.envs.adapter import remedy
+        from models.envs.replayed_world import ReplayedWorld
+
+        if missing := remedy(env["game"]):
+            logger.info("%s: the real game cannot be played here; %s", spec.name, missing)
+            return None
+        signed = spec.reward == WorldSpec.reward
+        return ReplayedWorld(env["game"], spec.height, spec.context, signed=signed, like=spec)
+    return None
+
+
+def grounded_world_for(loaded: LoadedWorld) -> WorldModel[Any] | None:
+    """The world told at every step what its real game did; None where that cannot be played here.
+
+    Raises ReverieError for a world that cannot observe, or whose game does not fit it.
+    """
+    real = real_world_for(loaded)
+    if real is None:
+        return None
+    from engine.grounded import GroundedWorld
+
+    try:
+        return GroundedWorld(loaded.world, real)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ReverieError(str(error)) from error

@@ -12,7 +12,7 @@ from engine.controllers import Carry
 from engine.history import Action, Past
 from models.types import View
 
-MarkKind = Literal["reward", "penalty", "terminated", "truncated", "start", "fork"]
+MarkKind = Literal["reward", "penalty", "terminated", "truncated", "start", "fork", "edit"]
 
 
 @dataclass(frozen=True)

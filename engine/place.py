@@ -33,9 +33,10 @@ class Place(Outlet):
         wait_at_end: bool = False,
         clock: Callable[[], float] = time.perf_counter,
         notify: Callable[[], None] | None = None,
+        grounded: Callable[[], Session] | None = None,
     ) -> None:
         super().__init__(notify)
-        self._player = Player(session, controls, real, rewind_step, wait_at_end, clock)
+        self._player = Player(session, controls, real, rewind_step, wait_at_end, clock, grounded)
         self._player.paused = paused
         self._clock = clock
         self._suspended = False
@@ -50,6 +51,11 @@ class Place(Outlet):
     def sessions(self) -> tuple[Session, ...]:
         """All sessions of this player: the branches, and the real game's. Not to be changed but by commands."""
         return self._player.sessions
+
+    @property
+    def session(self) -> Session:
+        """The session in play. Not to be changed but by commands."""
+        return self._player.session
 
     # -- the device's side
 

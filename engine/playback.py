@@ -46,6 +46,8 @@ class Playback:
         session.adopt(tick.settings)
         if tick.action is None:
             return Turn(session, inspect=inspect, start=(tick.start, tick.seed))
+        if tick.edit is not None:
+            return Turn(session, inspect=inspect, edit=tick.edit)
         action = torch.tensor([tick.action], dtype=session.world.spec.actions.dtype)
         return Turn(session, inspect=inspect, move=session.given(action, tick.controller))
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from engine.batcher import Turn, kind_of, take_turns
 from engine.controllers import HumanController, ReplayController
 from engine.controls import Controls, Input, Latch
+from engine.edits import Change, changed, editable
 from engine.errors import ReverieError
 from engine.gauges import Gauges
 from engine.history import Action, History
-from engine.moment import Frame
+from engine.moment import Frame, Moment
 from engine.pacer import Pacer
 from engine.playback import Playback, PlaybackSummary
-from engine.session import REAL_PREFIX, Session
+from engine.session import Real, Session, real_of
 from engine.shown import Shown
 
 
@@ -27,7 +28,8 @@ class Again(ReplayController):
 class Player:
     """Turns due times into ticks of the session in play, and the result into what a face shows.
 
-    All of it happens on one thread, the device's. real: makes the real game's session when first asked for.
+    All of it happens on one thread, the device's. real, grounded: make the real game's session, and the one grounded in
+    it, when first asked for.
     rewind_step: frames a tick while rewind is held. wait_at_end: pause where a person's episode ends, instead of going
     on to the next start. A tick is ``begin``, the turn wherever it is taken, and ``finish``; ``tick`` is all of it.
     """
@@ -40,31 +42,34 @@ class Player:
         rewind_step: int = 2,
         wait_at_end: bool = False,
         clock: Callable[[], float] = time.perf_counter,
+        grounded: Callable[[], Session] | None = None,
     ) -> None:
-        self._controls, self._clock, self._rewind_step, self.make_real = controls, clock, rewind_step, real
+        self._controls, self._clock, self._rewind_step = controls, clock, rewind_step
+        self._makers: dict[Real, Callable[[], Session] | None] = {True: real, "grounded": grounded}
         self._wait_at_end = wait_at_end
         self._branches, self._branch = [session], 0
-        self._real_session: Session | None = None
-        self.real = self.paused = self.rewinding = self.inspect = False
+        self._real_sessions: dict[Real, Session] = {}
+        self.real: Real = False
+        self.paused = self.rewinding = self.inspect = False
         self.playback: Playback | None = None
         self._summaries: list[PlaybackSummary] = []
         self._latch = Latch(Input())
+        self._looked: tuple[Moment, Frame] | None = None  # the moment looked into last, its frame with the views
         self.pacer, self._gauges = Pacer(session.world.spec.fps, clock), Gauges(clock)
 
     @property
     def session(self) -> Session:
         """The session in play."""
-        return self._real_session if self.real and self._real_session else self._branches[self._branch]
+        return self._real_sessions.get(self.real) or self._branches[self._branch]
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """The branches, and the real game's session once there is one."""
-        return (*self._branches, self._real_session) if self._real_session else tuple(self._branches)
+        """The branches, and the sessions of the real game once there are any."""
+        return (*self._branches, *self._real_sessions.values())
 
-    @property
-    def has_real(self) -> bool:
-        """Whether the real game's session has been made."""
-        return self._real_session is not None
+    def maker(self, real: Real) -> Callable[[], Session] | None:
+        """What makes the session to play there; None where there is one already, or no way to make it."""
+        return None if real in self._real_sessions else self._makers.get(real)
 
     @property
     def moving(self) -> bool:
@@ -75,6 +80,17 @@ class Player:
     def kind(self) -> Hashable:
         """Players of equal kinds can share a step."""
         return kind_of(self.session, self.inspect)
+
+    @property
+    def frame(self) -> Frame:
+        """The present frame; where it is looked into, with the views that are known or follow from the state."""
+        session = self.session
+        if not self.inspect:
+            return session.frame
+        if self._looked is None or self._looked[0] is not session.moment:
+            views = session.inside()
+            self._looked = session.moment, replace(session.frame, views=views) if views else session.frame
+        return self._looked[1]
 
     # -- ticks
 
@@ -110,6 +126,8 @@ class Player:
         """The turn was taken and showed ``frame``; batch: players who shared the step; queue_ms: see Shown."""
         self._gauges.stepped()
         session = self.session
+        if frame.views:
+            self._looked = session.moment, frame
         if self.playback is not None:
             self.playback.took(session, frame)
             if self.playback.over:
@@ -127,7 +145,7 @@ class Player:
         """The present frame, with all that surrounds it."""
         session, gauges, latch = self.session, self._gauges, latch or Latch(Input())
         return Shown(
-            frame=frame or session.frame,
+            frame=frame or self.frame,
             timeline=session.timeline,
             controller=session.controller.name if self.playback is None else "replay",
             start=session.start,
@@ -138,7 +156,8 @@ class Player:
             paused=self.paused,
             rewinding=self.rewinding,
             speed=self.pacer.speed,
-            real=self.real,
+            real=self.real is True,
+            grounded=self.real == "grounded",
             branch=self._branch,
             branches=len(self._branches),
             fps=gauges.fps,
@@ -152,6 +171,7 @@ class Player:
             batch=batch,
             late=not self.paused and gauges.late(1 / self.pacer.period),
             replaying=self.playback is not None,
+            inspect=self.inspect,
         )
 
     # -- time
@@ -192,6 +212,19 @@ class Player:
         move = self.session.forward if frames > 0 else self.session.rewind
         move(abs(frames))
 
+    def edit(self, name: str, changes: Sequence[Change]) -> None:
+        """Pause, and change values of the view ``name``, see ``engine.edits``. Raises ReverieError: it cannot be."""
+        self.pause(True)
+        session, before = self.session, self.frame.views
+        value = changed(editable(before, name), changes)
+        try:
+            session.edit(name, value)
+        except ValueError as error:
+            raise ReverieError(str(error)) from error
+        now = {view.name: view for view in session.inside()}
+        views = [now.pop(v.name, replace(v, value=value) if v.name == name else v) for v in before]
+        self._looked = session.moment, replace(session.frame, views=(*views, *now.values()))
+
     # -- what is played
 
     def fork(self) -> int:
@@ -207,21 +240,29 @@ class Player:
         self._branch, self.real = index % len(self._branches), False
         return self._branch
 
-    def to_real(self, on: bool, made: Session | None = None) -> bool:
-        """Play the real game, or the dream again; each goes on where it was left. made: the real game's session."""
-        self._real_session = made or self._real_session
-        if on and self._real_session is None:
-            if self.make_real is None:
-                raise ReverieError("real game: got a world without one here, expected its game to be installed")
-            self._real_session = self.make_real()
+    def to_real(self, on: Real, made: Session | None = None) -> Real:
+        """Play the real game, or the dream again; each goes on where it was left. made: the session to play there."""
+        if on and on not in self._real_sessions:
+            made = made or self._make(on)
+            self._real_sessions[on] = made
         self.real = on
         return on
 
+    def _make(self, real: Real) -> Session:
+        maker = self._makers[real]
+        if maker is None:
+            raise ReverieError("real game: got a world without one here, expected its game to be installed")
+        return maker()
+
     def again(self) -> int:
-        """Play the present episode's actions again from its start, then hand over; returns how many there are."""
+        """Play the present episode's actions again from its start, then hand over; returns how many there are.
+
+        Edits are not made again: ``play_back`` does that.
+        """
         past, actions = self.session.moment.past, list[Action]()
         while past.action is not None and past.before is not None:
-            actions.append(past.action)
+            if past.edit is None:
+                actions.append(past.action)
             past = past.before
         if not actions:
             raise ReverieError("again: got an episode without a step, expected one to play again; play first")
@@ -234,7 +275,7 @@ class Player:
     def play_back(self, history: History) -> None:
         """Play a recorded past through, in the dream or the real game it was recorded in. Raises ReverieError."""
         was = self.real
-        self.to_real(history.world_hash.startswith(REAL_PREFIX))
+        self.to_real(real_of(history.world_hash))
         have = self.session.world_hash
         if have != history.world_hash:
             self.real = was

@@ -65,15 +65,14 @@ def reach(replay: History, loaded: LoadedWorld) -> Moment:
 
 
 def _open(replay: History, loaded: LoadedWorld) -> Session:
-    from engine.session import REAL_PREFIX, Session
+    from engine.session import Session, bare_hash, real_of
 
-    real = replay.world_hash.startswith(REAL_PREFIX)
-    if replay.world_hash.removeprefix(REAL_PREFIX) != loaded.hash:
+    if bare_hash(replay.world_hash) != loaded.hash:
         raise ReverieError(
             f"replay: got one of the world {replay.world} ({replay.world_hash[:12]}), expected one of "
             f"{loaded.world.spec.name} ({loaded.hash[:12]}); open the world it was recorded in"
         )
-    return Session.open(loaded, real=real, rewind_s=0)
+    return Session.open(loaded, real=real_of(replay.world_hash), rewind_s=0)
 
 
 def _play(session: Session, tick: Past, k: int) -> Frame:
@@ -83,6 +82,8 @@ def _play(session: Session, tick: Past, k: int) -> Frame:
         session.adopt(tick.settings)
         if tick.action is None:
             return session.new_start(tick.start, tick.seed)
+        if tick.edit is not None:
+            return session.apply_edit(tick.edit)
         return session.step(torch.tensor([tick.action], dtype=spec.dtype), tick.controller)
     except (ValueError, TypeError) as error:
         raise ReverieError(f"replay: frame {k}: {error}; the replay does not fit this world") from error

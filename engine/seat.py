@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.commands import LATER
 from engine.controllers import Controller
+from engine.edits import Change
 from engine.history import History
 from engine.outlet import Reply
 from engine.place import Place
 from engine.recorder import record
 from engine.saves import read_save, write_save
-from engine.session import Session
+from engine.session import Real, Session
 
 __all__ = ["Reply", "Seat"]
 
@@ -23,10 +24,11 @@ class Seat(Place):
 
     The commands (``pause`` to ``call``) may be given from any thread and return at once: they wait in a lossless queue,
     run between two steps of the device in the order given, and answer with a Reply named like the method. Finished
-    frames go to a mailbox where the newest wins. A tick that fails pauses play and answers with its error. real: makes
-    the real game's session, when first asked for. rewind_step: frames a tick while rewind is held. wait_at_end: pause
-    where a person's episode ends, instead of going on to the next start. notify: called whenever a frame or a reply is
-    there to be taken, mostly from the device's thread; it must return at once.
+    frames go to a mailbox where the newest wins. A tick that fails pauses play and answers with its error. real,
+    grounded: make the real game's session, and the one grounded in it, when first asked for. rewind_step: frames a tick
+    while rewind is held. wait_at_end: pause where a person's episode ends, instead of going on to the next start.
+    notify: called whenever a frame or a reply is there to be taken, mostly from the device's thread; it must return at
+    once.
     """
 
     def pause(self) -> None:
@@ -101,8 +103,15 @@ class Seat(Place):
         """Whether frames carry the world's views."""
         self._send("inspect", lambda: setattr(self._player, "inspect", on))
 
-    def real_game(self, on: bool) -> None:
-        """Play the real game instead, and back: each goes on where it was left. Replies an error without one."""
+    def edit(self, view: str, changes: Sequence[Change]) -> None:
+        """Pause, and change values of one of the views shown (see ``engine.edits``); rewinding by one undoes it."""
+        self._send("edit", lambda: self._player.edit(view, changes))
+
+    def real_game(self, on: Real) -> None:
+        """Play the real game instead, or the dream grounded in it, and back: each goes on where it was left.
+
+        Replies an error without one.
+        """
         self._send("real_game", lambda: self._real_game(on))
 
     def suspend(self, on: bool) -> None:
@@ -126,10 +135,10 @@ class Seat(Place):
         self._player.play_back(history)
         return LATER
 
-    def _real_game(self, on: bool) -> object:
-        make = self._player.make_real
-        if on and make is not None and not self._player.has_real:
-            return self._commands.aside("real_game", make, lambda session: self._player.to_real(True, session))
+    def _real_game(self, on: Real) -> object:
+        make = self._player.maker(on)
+        if make is not None:
+            return self._commands.aside("real_game", make, lambda session: self._player.to_real(on, session))
         return self._player.to_real(on)
 
     def _save_to(self, session: Session, path: Path) -> object:

@@ -7,18 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor
 
 from engine.controllers import Carry, Controller, HumanController, Seen
 from engine.controls import Input
 from engine.errors import ReverieError
-from engine.history import History, Past, derive_seed, made_here, ticks_of
+from engine.history import Edit, History, Past, derive_seed, edit_of, made_here, ticks_of
 from engine.moment import Frame, Moment, Timeline
 from engine.ring import Ring
 from engine.saves import read_save, write_save
-from engine.transition import Move, advance, begin, settings_of
+from engine.transition import Move, advance, begin, edited, settings_of
 from models.types import Context, View
 from models.world import Rng, WorldModel
 
@@ -27,8 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Frame", "Session", "Timeline"]
 
-REAL_PREFIX = "real:"
-"""What the world hash of a session in the real game begins with."""
+Real = bool | Literal["grounded"]
+"""Where a session plays: the dream (False), its real game (True), or that game with the dream told of every frame."""
+REAL_PREFIX, GROUNDED_PREFIX = "real:", "grounded:"
+"""What the world hash of a session in the real game begins with, and of one that is grounded in it."""
+
+
+def real_of(world_hash: str) -> Real:
+    """Where a session of that hash plays."""
+    return "grounded" if world_hash.startswith(GROUNDED_PREFIX) else world_hash.startswith(REAL_PREFIX)
+
+
+def bare_hash(world_hash: str) -> str:
+    """The hash of the world itself."""
+    return world_hash.removeprefix(REAL_PREFIX).removeprefix(GROUNDED_PREFIX)
 
 
 class Session:
@@ -68,20 +81,21 @@ class Session:
         self._ring = Ring(self._begin(start, seed, None), math.ceil(rewind_s * world.spec.fps) + 1)
 
     @classmethod
-    def open(cls, loaded: LoadedWorld, *, real: bool = False, **options: Any) -> Session:
-        """A session in a loaded world, or in its real game; ``options`` as of the constructor."""
+    def open(cls, loaded: LoadedWorld, *, real: Real = False, **options: Any) -> Session:
+        """A session in a loaded world, in its real game, or grounded in it; ``options`` as of the constructor."""
         name = loaded.folder.path.name if loaded.folder else loaded.world.spec.name
         if not real:
             return cls(loaded.world, loaded.starts, world_hash=loaded.hash, name=name, **options)
-        from engine.loading import real_world_for
+        from engine.loading import grounded_world_for, real_world_for
 
-        world = real_world_for(loaded)
+        world = real_world_for(loaded) if real is True else grounded_world_for(loaded)
         if world is None:
             raise ReverieError(
                 f"world {loaded.world.spec.name}: got no real game for it here, expected one; "
                 "play the dream, or install the game it was learned from"
             )
-        return cls(world, loaded.starts, world_hash=REAL_PREFIX + loaded.hash, name=name, **options)
+        prefix = REAL_PREFIX if real is True else GROUNDED_PREFIX
+        return cls(world, loaded.starts, world_hash=prefix + loaded.hash, name=name, **options)
 
     # -- what is
 
@@ -219,6 +233,28 @@ class Session:
         start = (past.start + 1) % self.starts if start is None else start
         seed = derive_seed(past.seed, "next start") if seed is None else seed
         return self._ring.append(self._begin(start, seed, past)).frame
+
+    def edit(self, name: str, value: Tensor) -> Frame:
+        """Change the state by hand: its view ``name`` gets a value (1, ...). Rewinding by one moment undoes it.
+
+        It is part of the past, as a tick is: saves and replays hold it. Raises ValueError where the world cannot.
+        """
+        return self.apply_edit(edit_of(name, value))
+
+    def apply_edit(self, edit: Edit) -> Frame:
+        """``edit`` as a history holds it."""
+        frame = self._ring.append(edited(self._world, self.moment, edit, horizon=self._horizon)).frame
+        self._ring.mark("edit")
+        return frame
+
+    def inside(self) -> tuple[View, ...]:
+        """A look inside the world at the current moment, without a step; nothing where the world cannot."""
+        look = getattr(self._world, "inside", None)
+        if look is None:
+            return ()
+        with torch.no_grad():
+            views: tuple[View, ...] = look(self.moment.state)
+        return views
 
     # -- time travel
 

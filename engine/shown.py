@@ -12,12 +12,13 @@ from engine.moment import Frame, Timeline
 class Shown:
     """A finished frame and all that a face shows around it.
 
-    branch, branches: which fork is played, of how many. real: whether it is the real game. fps: ticks a second.
+    branch, branches: which fork is played, of how many. real: whether it is the real game; grounded: whether it is the
+    dream told of every frame of the real game. fps: ticks a second.
     step_ms, step_p95_ms, latch_ms: percentiles over the last ticks. input_ms: from the oldest input in this frame to
     the frame (nan without new input); input_at: that input's time, by which a face measures up to its own display;
     stamp: its time on the clock of whoever sent it. queue_ms: from the tick's due time to the begin of its step.
     batch: players who shared the step, 0 where the frame came without one. late: the world has not held the speed asked
-    for, over the last second. replaying: a recorded past is played through.
+    for, over the last second. replaying: a recorded past is played through. inspect: frames carry the world's views.
     """
 
     frame: Frame
@@ -45,3 +46,5 @@ class Shown:
     batch: int = 0
     late: bool = False
     replaying: bool = False
+    inspect: bool = False
+    grounded: bool = False

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.controllers import Carry, Controller
-from engine.history import Action, Past, derive_seed, frame_digest
+from engine.history import Action, Edit, Past, derive_seed, frame_digest
 from engine.moment import Frame, Moment, image_of, plain_action
 from models.types import Context, Prediction, View
 from models.world import Rng, WorldModel, cat_states, split_state
@@ -97,6 +97,21 @@ def advance_all(
     return results
 
 
+def edited(world: WorldModel[Any], moment: Moment, edit: Edit, *, horizon: int | None) -> Moment:
+    """The moment after a change of the state by hand: no step is made, nothing is drawn from the generators.
+
+    Its frame is what the changed state shows, under the same index and without a reward. Raises ValueError where the
+    world cannot.
+    """
+    with torch.no_grad():
+        state = world.edit(moment.state, edit.name, edit.value())
+        image = image_of(world.frame(state))
+    frame = replace(moment.frame, image=image, reward=0.0, views=())
+    old = moment.past
+    past = _past(world, old, frame.action, old.start, old.seed, horizon, frame, edit)
+    return replace(moment, state=state, frame=frame, past=past)
+
+
 def _frame(old: Frame, move: Move, action: Tensor, horizon: int | None, seen: Prediction, row: int) -> Frame:
     """What row ``row`` of a prediction shows after the frame ``old``."""
     reward = float(seen.reward[row])
@@ -138,6 +153,7 @@ def _past(
     seed: int,
     horizon: int | None,
     frame: Frame,
+    edit: Edit | None = None,
 ) -> Past:
     digest = frame_digest(frame.image, frame.reward, frame.terminated)
-    return Past(before, action, start, seed, settings_of(world), horizon, frame.controller, digest)
+    return Past(before, action, start, seed, settings_of(world), horizon, frame.controller, digest, edit)

@@ -14,7 +14,7 @@ from models.checkpoint import MANIFEST, WorldError, WorldFolder
 from models.world import WorldModel
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "worlds"
-FAMILIES = {"diamond": "models.diamond.world:DiamondWorld"}
+FAMILIES = {"diamond": "models.diamond.world:DiamondWorld", "rssm": "models.rssm.world:RssmWorld"}
 """Each family's world class; it has ``load(spec, config, settings, weights, device)``."""
 
 

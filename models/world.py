@@ -46,9 +46,9 @@ class Rng:
         """Standard normals (B, *shape) float32, row b from generator b."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators])
 
-    def uniform(self) -> Tensor:
-        """One number a row in [0, 1): (B,) float32."""
-        return torch.cat([torch.rand(1, generator=g) for g in self.generators])
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in [0, 1), row b from generator b: (B, *shape) float32; (B,) without a shape."""
+        return torch.stack([torch.rand(shape, generator=g) for g in self.generators])
 
     def categorical(self, probs: Tensor) -> Tensor:
         """One index a row from (B, n) probabilities, by inversion of one uniform draw a row: (B,) int64."""
@@ -122,6 +122,28 @@ class WorldModel(Protocol[State]):
     def edit(self, state: State, name: str, value: Tensor) -> State:
         """The state with the view ``name`` set to ``value``. Raises ValueError where the family cannot."""
         ...
+
+
+class Observing(WorldModel[State], Protocol[State]):
+    """A world that can be told what really happened, to go on from there; not every family can."""
+
+    def observe(
+        self, state: State, action: Tensor, frame: Tensor, rng: Rng, *, inspect: bool = False
+    ) -> tuple[State, Prediction]:
+        """Take ``action``, which really led to ``frame`` (B, 3, H, W) uint8; the state then knows that frame.
+
+        The prediction is what the world expected to see, before it was told. Never changes ``state``; advances ``rng``.
+        Raises ValueError for an action or a frame that does not fit the spec.
+        """
+        ...
+
+
+def check_frame(frame: Tensor, spec: WorldSpec, batch: int) -> Tensor:
+    """Return ``frame`` if it is a batch of frames of a world, else raise ValueError (got, expected)."""
+    want = (batch, 3, spec.height, spec.width)
+    if tuple(frame.shape) != want or frame.dtype != torch.uint8:
+        raise ValueError(f"frame: got {tuple(frame.shape)} {frame.dtype}, expected {want} torch.uint8")
+    return frame
 
 
 def state_tensors(state: Any) -> dict[str, Tensor]:

@@ -138,9 +138,9 @@ class Client:
                 shown = self.guest.next_frame()
                 if shown is None:
                     return
-                message = decode_server(self.guest.frame_message(shown))
-                assert isinstance(message, FrameMessage)
-                self.frames.append(message)
+                for data in self.guest.messages(shown):
+                    message = decode_server(data)
+                    (self.frames if isinstance(message, FrameMessage) else self.others).append(message)  # type: ignore[arg-type]
                 if self.acks:
                     self.send(Ack(message.header.seq))
         except ServerError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 
 from engine.bench import bench
@@ -64,3 +65,13 @@ def test_packed_paths_beside_the_networks_themselves() -> None:
     assert list(paths) == ["eager fp32", "packed fp32", "packed bf16"]  # type: ignore[call-overload]
     assert len({path["gflop"] for path in paths.values()}) == 1  # type: ignore[attr-defined]
     assert all(path["gflop"] > 0 for path in paths.values())  # type: ignore[attr-defined]
+
+
+def test_dreams_in_one_batch() -> None:
+    """Catches: frames of a batch counted as one, a single dream measured in the batch's place."""
+    found = bench(Loaded(CountingWorld(), starts()), seconds=0.05, threads=1, dreams=8)["dreams"]  # type: ignore[arg-type]
+    assert found["count"] == 8
+    assert found["fps"] == pytest.approx(8000 / found["p50_ms"])
+    assert found["one_fps"] == pytest.approx(1000 / found["one_p50_ms"])
+    assert found["ratio"] == pytest.approx(found["fps"] / found["one_fps"])
+    assert "dreams" not in report(CountingWorld(), starts())

@@ -361,7 +361,7 @@ def test_a_new_export_of_the_world_keeps_its_agent(tmp_path: Path) -> None:
     world = write_tiny(tmp_path / "tiny")
     spec = world.manifest.spec
     assert kept_agent(world.path, spec) is None
-    write_policy(world.path / POLICY, PixelNet(PixelConfig(ACTIONS, SIZE, SIZE)), {}, {})
+    write_policy(world.path / POLICY, PixelPolicy(PixelNet(PixelConfig(ACTIONS, SIZE, SIZE))), {}, {})
     assert kept_agent(world.path, spec) == world.path / POLICY
     assert kept_agent(world.path, replace(spec, width=2 * SIZE)) is None
     (world.path / POLICY).write_bytes(b"damaged")

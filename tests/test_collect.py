@@ -13,8 +13,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
+from models.data.env_meta import action_repeat, action_spec, fps
 from models.data.store import EpisodeStore
+from models.envs.adapter import channels_first, make_env
 from models.envs.experts import SCRIPTS, Player, draw_kind
 from models.training.collect import collect, only_one
 from models.training.options import CollectOptions
@@ -104,6 +107,25 @@ def test_worker_that_cannot_write_says_why(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("in the way")
     with pytest.raises(OSError, match="File exists.*what was stored before is intact"):
         collect(options(tmp_path, 100, workers=1))
+
+
+def test_collects_continuous_actions(tmp_path: Path) -> None:
+    """Catches: a driver's steering stored as an index, settings without the bounds and the pace of the game."""
+    pytest.importorskip("Box2D")
+    assert collect(options(tmp_path, 30, game="car_racing", policy="expert", workers=1)) == 0
+    episode = EpisodeStore(tmp_path).episodes("train")[0].read()
+    assert episode.actions.shape == (len(episode), 3)
+    assert episode.actions.dtype == torch.float32
+    spec = action_spec(episode.meta)
+    assert (spec.kind, spec.names, spec.low) == ("continuous", ("steer", "gas", "brake"), (-1.0, 0.0, 0.0))
+    assert (fps(episode.meta), action_repeat(episode.meta)) == (25.0, 2)
+    env = make_env("car_racing", 16)
+    first, _ = env.reset(seed=episode.meta["seed"])
+    assert torch.equal(episode.frames[0], channels_first(first))
+    for t in range(20):
+        frame, reward, *_ = env.step(episode.actions[t].numpy())
+        assert torch.equal(episode.frames[t + 1], channels_first(frame)), f"frame {t + 1}"
+        assert float(episode.rewards[t]) == pytest.approx(reward)
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engine.controls import Controls, Input, action_for
+from engine.keys import keys_for
 from models.types import ActionSpec
 
 MOVES = ["UP", "RIGHT", "LEFT", "DOWN", "UPRIGHT", "UPLEFT", "DOWNRIGHT", "DOWNLEFT"]
@@ -145,3 +146,37 @@ def test_no_motion_is_lost_between_threads() -> None:
     while any(thread.is_alive() for thread in threads):
         total += controls.latch().mouse[0]
     assert total + controls.latch().mouse[0] == 6000
+
+
+DRIVE = ActionSpec(("steer", "gas", "brake"), "continuous", (-1.0, 0.0, 0.0), (1.0, 1.0, 0.5))
+
+
+def test_a_stick_leans_by_degrees_and_a_button_wins() -> None:
+    """Catches: a stick that is full or nothing, goes beyond its bounds, stays where it was, or fights the keys."""
+    controls = Controls()
+    controls.lean("steer", -0.25)
+    controls.lean("brake", 0.5)
+    controls.lean("gas", -1.0)
+    assert action_for(DRIVE, controls.latch()).tolist() == [[-0.25, 0.0, 0.25]]
+    assert action_for(DRIVE, controls.latch()).tolist() == [[-0.25, 0.0, 0.25]], "it stands until told otherwise"
+    controls.press("steer")
+    controls.lean("brake", 7.0)
+    assert action_for(DRIVE, controls.latch()).tolist() == [[1.0, 0.0, 0.5]]
+    controls.clear()
+    assert action_for(DRIVE, controls.latch()).tolist() == [[0.0, 0.0, 0.0]]
+    assert controls.latch_timed().since is None
+    controls.lean("steer", 0.5, stamp=3.0)
+    assert controls.latch_timed().stamp == 3.0
+
+
+def test_keys_for_a_world_without_a_keymap() -> None:
+    """Catches: a continuous world that no key plays, or a keymap of its own that is overruled."""
+    arrows = {"left": "left", "up": "up"}
+    found = keys_for(DRIVE, arrows)
+    assert found == {"left": "-steer", "right": "steer", "up": "gas", "down": "brake"}
+    own = {"x": "gas"}
+    assert keys_for(DRIVE, own) is own
+    discrete = ActionSpec(("NOOP", "JUMP"))
+    assert keys_for(discrete, arrows) is arrows
+    both = ActionSpec(("a", "b"), "continuous", (-2.0, -2.0), (2.0, 2.0))
+    assert keys_for(both, arrows) == {"left": "-a", "right": "a", "down": "-b", "up": "b"}

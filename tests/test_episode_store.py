@@ -12,9 +12,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.data.env_meta import action_repeat, action_spec, fps
 from models.data.episode import DTYPES, Episode, EpisodeError, EpisodeFile
 from models.data.store import HELDOUT_EVERY, EpisodeStore, split_of
-from tests.stores import counting_episode, counting_meta, fill_counting_store
+from models.types import ActionSpec
+from tests.stores import counting_episode, counting_meta, episode_of, fill_counting_store
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_episode_comes_back_as_it_was(tmp_path: Path) -> None:
     again = file.read()
     for name, dtype in DTYPES.items():
         assert torch.equal(getattr(again, name), getattr(episode, name)), name
-        assert getattr(again, name).dtype == dtype
+        assert getattr(again, name).dtype in dtype
     assert again.meta == episode.meta
     assert file.header.steps == len(episode)
     assert file.header.shape == (3, 16, 16)
@@ -208,3 +210,41 @@ def test_header_is_json_of_the_meta(tmp_path: Path) -> None:
     path = EpisodeStore(tmp_path).add(0, counting_episode(0, steps=3))
     with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["meta"])["game"] == "counting"
+
+
+def driven(steps: int = 6) -> Episode:
+    """An episode with continuous actions."""
+    generator = torch.Generator().manual_seed(steps)
+    frames = torch.randint(0, 256, (steps + 1, 3, 4, 4), generator=generator, dtype=torch.uint8)
+    actions = torch.rand(steps, 3, generator=generator)
+    return episode_of(frames, actions, torch.arange(float(steps)), False, {"env": "car_racing"})
+
+
+def test_continuous_actions_come_back_as_they_were(tmp_path: Path) -> None:
+    """Catches: steering rounded to an index; a header, from the file or from the index, that does not tell."""
+    store, episode = EpisodeStore(tmp_path), driven()
+    file = EpisodeFile(store.add(0, episode))
+    assert torch.equal(file.read().actions, episode.actions)
+    assert torch.equal(file.slice("actions", 2, 4), episode.actions[2:4])
+    assert file.header.action_shape == (3,)
+    store.write_index()
+    assert store.scan("train")[0][0] == file.header
+    assert EpisodeFile(store.add(1, counting_episode(0, steps=3))).header.action_shape == ()
+
+
+@pytest.mark.parametrize("actions", [torch.zeros(6), torch.zeros(6, 3, dtype=torch.int64), torch.zeros(6, 3, 1)])
+def test_actions_of_another_shape_are_refused(actions: torch.Tensor) -> None:
+    """Catches: indices stored as floats, which no reader could tell from a steering wheel."""
+    episode = driven()
+    with pytest.raises(EpisodeError, match=r"expected \(T,\) int64 or \(T, n\) float32"):
+        episode_of(episode.frames, actions, episode.rewards, False, {})
+
+
+def test_settings_tell_the_play() -> None:
+    """Catches: a pace or bounds of actions that a world's provenance has and its spec has not."""
+    pong = {"actions": ["NOOP", "FIRE"], "frame_skip": 4}
+    assert (action_spec(pong), fps(pong), action_repeat(pong)) == (ActionSpec(("NOOP", "FIRE")), 15.0, 4)
+    car = {"actions": ["steer", "gas"], "frame_skip": 2, "fps": 25.0, "action_kind": "continuous"}
+    car |= {"action_low": [-1.0, 0.0], "action_high": [1.0, 1.0]}
+    assert action_spec(car) == ActionSpec(("steer", "gas"), "continuous", (-1.0, 0.0), (1.0, 1.0))
+    assert fps(car) == 25.0

@@ -15,6 +15,7 @@ from engine.errors import ReverieError
 from engine.loading import list_worlds, load_world, real_world_for
 from models import library
 from models.checkpoint import MODEL
+from models.envs.replayed_world import ReplayedWorld
 from models.library import world_paths
 from models.world import Rng
 from tests.tiny_worlds import tiny_world, write_tiny
@@ -112,7 +113,7 @@ def test_weights_must_fit_strictly(worlds: Path) -> None:
 
 
 BAD = {
-    "unknown family": (("family",), "rssm", "got family 'rssm', expected one of diamond"),
+    "unknown family": (("family",), "nosuch", "got family 'nosuch', expected one of diamond"),
     "unknown config key": (("config", "denoiser", "colour"), 3, "unknown keys .*colour"),
     "config of words": (("config", "denoiser", "cond"), "wide", "tiny"),
     "no channels": (("config", "denoiser", "channels"), [16, 0], "expected at least 1"),
@@ -148,3 +149,17 @@ def test_real_game_of_a_world(worlds: Path) -> None:
     real = real_world_for(load_world("tiny"))
     assert real is not None
     assert (real.spec.height, real.spec.width, real.spec.context) == (16, 16, 4)
+
+
+def test_real_game_that_is_replayed(worlds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: a game that only Atari's loader can open; one started just to see that it is there; one offered whose
+    package is missing."""
+    write_tiny(worlds / "tiny", provenance={"env": {"env": "vizdoom", "game": "vizdoom_basic"}})
+    loaded = load_world("tiny")
+    monkeypatch.setattr("models.envs.adapter.find_spec", lambda name: True)
+    real = real_world_for(loaded)
+    assert isinstance(real, ReplayedWorld)
+    assert (real.game, real.signed, real.seats) == ("vizdoom_basic", True, [])
+    assert real.spec.actions == loaded.world.spec.actions
+    monkeypatch.setattr("models.envs.adapter.find_spec", lambda name: None)
+    assert real_world_for(loaded) is None

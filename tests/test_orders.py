@@ -28,6 +28,8 @@ VALID: dict[str, dict[str, Any]] = {
     "start": {"start": 1, "seed": 5},
     "controller": {"name": "random"},
     "real": {"on": True},
+    "inspect": {"on": True},
+    "edit": {"view": "count", "changes": [[0, 1]]},
     "settings": {"changes": {"gain": 2}},
     "horizon": {"frames": 50},
     "world": {"name": "other", "start": None, "seed": None},

@@ -135,7 +135,7 @@ def test_bad_configs_are_refused(changes: dict[str, Any]) -> None:
 def test_a_policy_goes_to_disk_and_back(tmp_path: Path) -> None:
     """Catches: a file that loses weights, configuration, provenance or quality, or plays otherwise once read."""
     net = tiny_net()
-    write_policy(tmp_path / POLICY, net, {"data": "here"}, {"return": 1.5})
+    write_policy(tmp_path / POLICY, PixelPolicy(net), {"data": "here"}, {"return": 1.5})
     found = read_policy(tmp_path / POLICY)
     assert found.policy.config == CONFIG
     assert (found.provenance, found.quality) == ({"data": "here"}, {"return": 1.5})
@@ -160,7 +160,7 @@ def changed(path: Path, **changes: Any) -> None:
     [
         ({"format": 2}, "got a policy of format 2, expected 1; update"),
         ({"format": None}, "foreign"),
-        ({"kind": "tree"}, "got a policy of kind 'tree', expected 'pixels'"),
+        ({"kind": "tree"}, "got a policy of kind 'tree', expected 'dreamer' or 'pixels'"),
         ({"quality": None}, "got keys .*expected exactly"),
         ({"quality": []}, "provenance or quality that is no object"),
         ({"more": 1}, "got keys .*more"),
@@ -185,7 +185,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / POLICY
     with pytest.raises(PolicyError, match="no such file"):
         read_policy(path)
-    write_policy(path, tiny_net(), {}, {})
+    write_policy(path, PixelPolicy(tiny_net()), {}, {})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(PolicyError, match="bytes that are no safetensors file"):
@@ -195,7 +195,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         read_policy(path)
     net = tiny_net()
     net.mean[0] = float("nan")
-    write_policy(path, net, {}, {})
+    write_policy(path, PixelPolicy(net), {}, {})
     with pytest.raises(PolicyError, match="not finite"):
         read_policy(path)
 
@@ -203,14 +203,14 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches: an agent lost because the disk was full while a better one was written."""
     path = tmp_path / POLICY
-    write_policy(path, tiny_net(), {"which": "old"}, {})
+    write_policy(path, PixelPolicy(tiny_net()), {"which": "old"}, {})
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="could not write .*free some disk space"):
-        write_policy(path, tiny_net(1), {"which": "new"}, {})
+        write_policy(path, PixelPolicy(tiny_net(1)), {"which": "new"}, {})
     assert read_policy(path).provenance == {"which": "old"}
     assert [found.name for found in tmp_path.iterdir()] == [POLICY]
 
@@ -223,7 +223,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny world with an agent."""
     path = tmp_path_factory.mktemp("worlds") / "tiny"
     write_tiny(path)
-    write_policy(path / POLICY, tiny_net(), {}, {})
+    write_policy(path / POLICY, PixelPolicy(tiny_net()), {}, {})
     return path
 
 
@@ -298,7 +298,9 @@ def test_worlds_without_an_agent_have_none(world: Path, tmp_path: Path) -> None:
 def test_a_policy_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     """Catches: an agent with another game's actions, which would press the wrong buttons."""
     write_tiny(tmp_path)
-    write_policy(tmp_path / POLICY, tiny_net(config=replace(CONFIG, actions=("NOOP", "LEFT", "RIGHT"))), {}, {})
+    write_policy(
+        tmp_path / POLICY, PixelPolicy(tiny_net(config=replace(CONFIG, actions=("NOOP", "LEFT", "RIGHT")))), {}, {}
+    )
     with pytest.raises(ReverieError, match=r"policy\.safetensors.*got the world tiny .*expected one with"):
         agent_for(load_world(tmp_path))
     (tmp_path / POLICY).write_bytes(b"what is this")

@@ -25,6 +25,7 @@ from engine.server.protocol import (
     PROTOCOL,
     VERBS,
     Ack,
+    Axis,
     Blur,
     ClientMessage,
     Control,
@@ -37,12 +38,14 @@ from engine.server.protocol import (
     Ping,
     Pong,
     Resume,
+    ViewsMessage,
     decode_client,
     decode_server,
     encode_client,
     encode_event,
     encode_frame,
     encode_pong,
+    encode_views,
 )
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/protocol/messages.json").read_text(encoding="utf-8"))
@@ -58,6 +61,8 @@ KINDS: dict[str, type[Any]] = {
     "FRAME": FrameMessage,
     "EVENT": Event,
     "PONG": Pong,
+    "AXIS": Axis,
+    "VIEWS": ViewsMessage,
 }
 HELLO = {"protocol": 1, "world": None, "start": None, "seed": None, "replay": None, "resume": None, "pictures": ["png"]}
 
@@ -82,6 +87,8 @@ def plain(message: Any) -> dict[str, Any]:
             value = {"id": message.id, "do": message.do, **message.args}
         case FrameMessage():
             value = {**asdict(message.header), "picture": message.picture.hex()}
+        case ViewsMessage():
+            value = {"seq": message.seq, "views": message.views, "data": message.data.hex()}
         case Event():
             value = {"event": message.name, **message.fields}
         case _:
@@ -111,6 +118,8 @@ def test_server_messages_are_as_recorded(row: dict[str, Any]) -> None:
             again = encode_event(message.name, **message.fields)
         case Pong():
             again = encode_pong(message.time)
+        case ViewsMessage():
+            again = encode_views(message.seq, message.views, message.data)
     assert again.hex() == row["hex"]
 
 
@@ -227,6 +236,14 @@ def test_bad_hellos(change: dict[str, Any], words: str) -> None:
         {"do": "controller", "name": "../human"},
         {"do": "controller", "name": ["human"]},
         {"do": "real", "on": "yes"},
+        {"do": "inspect", "on": 1},
+        {"do": "edit", "view": "stoch"},
+        {"do": "edit", "view": "stoch", "changes": []},
+        {"do": "edit", "view": "stoch", "changes": [[-1, 1]]},
+        {"do": "edit", "view": "stoch", "changes": [[0]]},
+        {"do": "edit", "view": "stoch", "changes": [[0, "1"]]},
+        {"do": "edit", "view": "", "changes": [[0, 1]]},
+        {"do": "edit", "view": "stoch", "changes": [[0, 1]] * 17},
         {"do": "settings", "changes": {}},
         {"do": "settings", "changes": []},
         {"do": "settings", "changes": {"steps": None}},
@@ -292,6 +309,7 @@ def test_an_unknown_order() -> None:
         struct.pack("<B", 5),
         struct.pack("<BQ", 6, 1),
         struct.pack("<Bf", 7, 1.0),
+        struct.pack("<BBf", 8, 0, 1.0),
     ],
     ids=lambda data: data[:24].hex(),
 )
@@ -313,6 +331,9 @@ def test_what_is_no_message(data: bytes) -> None:
         struct.pack("<Bffd", 4, MAX_MOTION + 1, 0, 1.0),
         struct.pack("<Bd", 5, math.inf),
         struct.pack("<Bd", 7, math.nan),
+        struct.pack("<BBfd", 8, 0, math.nan, 1.0),
+        struct.pack("<BBfd", 8, 0, -1.5, 1.0),
+        struct.pack("<BBfd", 8, 0, 1.0, math.inf),
         text(2, '{"id":1,"do":"speed","factor":1e999}'),
     ],
     ids=lambda data: data.hex(),
@@ -355,7 +376,20 @@ def test_headers_are_checked() -> None:
     assert math.isnan(huge.header.model_ms)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01", b"\x81" + bytes(70), b"\x81" + bytes(71), b"\x82[]", b"\x83\0"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x01",
+        b"\x81" + bytes(70),
+        b"\x81" + bytes(71),
+        b"\x82[]",
+        b"\x83\0",
+        b"\x84",
+        b"\x84\1\0\0\0",
+        b"\x84\2\0\0\0{}",
+    ],
+)
 def test_what_no_server_sends(data: bytes) -> None:
     """Catches: a client in Python that fails with another exception than the protocol's own."""
     with pytest.raises(ServerError, match="this is protocol 1"):
@@ -385,7 +419,7 @@ def decodes_or_refuses(data: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from([b"", *(bytes([kind]) for kind in range(1, 8))]))
+@given(st.binary(max_size=200), st.sampled_from([b"", *(bytes([kind]) for kind in range(1, 9))]))
 def test_random_bytes(data: bytes, kind: bytes) -> None:
     """Catches: bytes that raise something else than a ServerError, which would end the server's thread."""
     decodes_or_refuses(kind + data)

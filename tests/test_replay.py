@@ -126,7 +126,7 @@ def test_an_action_the_world_does_not_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 2}, "format: got 2, expected 1"),
+        ({"format": 3}, "format: got 3, expected 1"),
         ({"extra": 1}, "keys: got .'extra'."),
         ({"actions": []}, "actions: got"),
         ({"actions": [0, 0, 0]}, "begins with null"),

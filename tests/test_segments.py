@@ -132,3 +132,15 @@ def test_rare_events_are_drawn_more_often(tmp_path: Path) -> None:
                 assert inside, "expected a row of events to hold one"
                 seen.update(inside)
         assert min(seen.values()) > 60, "expected all kinds alike"
+
+
+def test_segments_of_continuous_actions(tmp_path: Path) -> None:
+    """Catches: steering cut down to its first component, or padded in another place than the frames."""
+    actions = torch.arange(15.0).reshape(5, 3)
+    frames = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 3, 4, 4).contiguous()
+    episode = episode_of(frames, actions, torch.zeros(5), True, {})
+    got = read_segment(EpisodeFile(EpisodeStore(tmp_path).add(0, episode)), -2, 4)
+    assert got.actions.dtype == torch.float32
+    assert torch.equal(got.actions[0, 2:], actions[:4])
+    assert int(got.actions[0, :2].count_nonzero()) == 0
+    assert cat_segments([got, got]).actions.shape == (2, 6, 3)

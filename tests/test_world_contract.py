@@ -13,10 +13,12 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from models.envs.real_world import RealWorld
+from models.envs.replayed_world import ReplayedWorld
 from models.types import Prediction
 from models.world import Rng, WorldModel, cat_states, clone_state, split_state, state_tensors
 from tests.counting import CountingWorld
-from tests.tiny_worlds import random_starts, tiny_world
+from tests.tiny_rssm import DRIVE, grounded_pong, tiny_rssm_world
+from tests.tiny_worlds import random_actions, random_starts, tiny_world
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,14 @@ CASES = {
     "diamond": Case(tiny_world, levels=1, change=(("steps", 2),)),
     "counting": Case(CountingWorld, change=(("gain", 3),)),
     "real": Case(lambda: RealWorld("pong")),
+    "replayed": Case(lambda: ReplayedWorld("counting", 16)),
+    "replayed_continuous": Case(lambda: ReplayedWorld("car_racing", 16)),
+    "rssm_v1": Case(lambda: tiny_rssm_world("v1"), levels=1, change=(("temperature", 0.5),)),
+    "rssm_v2": Case(lambda: tiny_rssm_world("v2"), levels=1, change=(("temperature", 0.0),)),
+    "rssm_v3_2023": Case(lambda: tiny_rssm_world("v3_2023"), levels=1, change=(("sample_events", True),)),
+    "rssm_v3": Case(tiny_rssm_world, levels=1, change=(("temperature", 2.0),)),
+    "rssm_continuous": Case(lambda: tiny_rssm_world("v3", DRIVE), levels=1, change=(("reward_unit", 1.0),)),
+    "grounded": Case(lambda: grounded_pong(), levels=1, change=(("temperature", 0.5),)),
 }
 
 
@@ -76,7 +86,9 @@ def play(world: WorldModel[Any], state: Any, rng: Rng, actions: list[Tensor]) ->
 
 def moves(world: WorldModel[Any], steps: int = 3) -> list[Tensor]:
     """Different actions in different rows."""
-    n = world.spec.actions.size
+    actions, n = world.spec.actions, world.spec.actions.size
+    if actions.kind != "discrete":
+        return list(random_actions(actions, (steps, 3), torch.Generator().manual_seed(0)))
     return [torch.tensor([t % n, (t + 1) % n, (2 * t + 2) % n]) for t in range(steps)]
 
 
@@ -249,11 +261,13 @@ def test_wrong_actions_are_refused(world: WorldModel[Any], wrong: Tensor) -> Non
     assert torch.equal(rng.state(), before), "a refused action must not advance the game's randomness"
 
 
-def test_actions_must_be_indices(world: WorldModel[Any]) -> None:
-    """Catches: floats taken for action numbers."""
+def test_actions_must_be_of_their_type(world: WorldModel[Any]) -> None:
+    """Catches: floats taken for action numbers, or numbers for the components of a continuous action."""
     state, rng = begin(world)
+    actions = world.spec.actions
+    other = torch.float32 if actions.dtype == torch.int64 else torch.int64
     with pytest.raises(ValueError, match="dtype"):
-        world.step(state, torch.zeros(3), rng)
+        world.step(state, torch.zeros(3, *actions.shape, dtype=other), rng)
 
 
 def test_settings_are_live_and_share_the_weights(world: WorldModel[Any], case: Case) -> None:

@@ -45,12 +45,30 @@ def tiny_world(seed: int = 0, settings: DiamondSettings = DiamondSettings(precis
     return DiamondWorld(spec, denoiser, rew_end, settings)
 
 
+def endless(world: DiamondWorld) -> DiamondWorld:
+    """The world with its events made such that it never ends and never rewards."""
+    first, last = world.rew_end.head[0], world.rew_end.head[2]
+    with torch.no_grad():
+        first.weight.zero_()
+        first.bias.fill_(5)
+        last.weight.copy_(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0])[:, None].expand_as(last.weight))
+    return world
+
+
 def random_starts(spec: WorldSpec, count: int, seed: int = 0) -> Context:
     """Contexts of noise, two frames longer than the world asks for."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count, spec.context + 2, 3, spec.height, spec.width)
     frames = torch.randint(256, shape, generator=generator).to(torch.uint8)
-    return Context(frames, torch.randint(spec.actions.size, (*shape[:1], shape[1] - 1), generator=generator))
+    return Context(frames, random_actions(spec.actions, (count, shape[1] - 1), generator))
+
+
+def random_actions(actions: ActionSpec, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    """(*shape) int64, or (*shape, n) float32 within the bounds."""
+    if actions.kind == "discrete":
+        return torch.randint(actions.size, shape, generator=generator)
+    low, high = torch.tensor(actions.low), torch.tensor(actions.high)
+    return low + (high - low) * torch.rand(*shape, actions.size, generator=generator)
 
 
 def write_tiny(path: Path, **changes: object) -> WorldFolder:

@@ -35,6 +35,12 @@ class Bench:
     """Where the model runs: cpu, cuda, mps."""
     json: bool = False
     """Print the numbers as JSON."""
+    dreams: int = 0
+    """Also measure so many dreams in one batch beside a single one, --seconds again."""
+    train: str | None = None
+    """Measure the training of this preset of `reverie train dreamer --data` instead, beside a straightforward one."""
+    compiled: bool = False
+    """With a path whose norms are compiled (train); takes half a minute more."""
     serve: bool = False
     """Measure the server instead: players over real connections, batched against one by one, --seconds each."""
     players: tuple[int, ...] = (1, 2, 4, 8)
@@ -47,6 +53,8 @@ class Bench:
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ValueError(f"--seconds: got {self.seconds}, expected more than 0")
+        if self.dreams == 1 or self.dreams < 0:
+            raise ValueError(f"--dreams: got {self.dreams}, expected at least 2, or 0 for none")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"--threads: got {self.threads}, expected at least 1")
         if not self.players or min(self.players) < 1:
@@ -62,15 +70,27 @@ class Bench:
     def run(self) -> int:
         if self.serve:
             return self._serve()
+        if self.train is not None:
+            return self._train(self.train)
         from engine.bench import bench
         from engine.loading import DEFAULT_WORLD, load_world
 
         loaded = load_world(self.world or DEFAULT_WORLD, device=self.device)
-        report = bench(loaded, self.seconds, self.threads)
+        report = bench(loaded, self.seconds, self.threads, self.dreams)
         if self.json:
             say(json.dumps(report, indent=2))
         else:
             show(report)
+        return 0
+
+    def _train(self, preset: str) -> int:
+        from models.training.train_bench import bench_training
+
+        report = bench_training(preset, self.seconds, self.threads, self.compiled)
+        if self.json:
+            say(json.dumps(report, indent=2))
+        else:
+            show_training(report)
         return 0
 
     def _serve(self) -> int:
@@ -101,4 +121,28 @@ def show(report: dict[str, Any]) -> None:
     say(f"{report['world']} on {report['device']}, {report['threads']} threads")
     say(f"peak {report['peak_gflops']:.0f} GFLOP/s (a float32 matrix product, measured)")
     console().print(table)
+    if "dreams" in report:
+        dreams = report["dreams"]
+        say(
+            f"{dreams['count']} dreams in one batch: {dreams['fps']:.0f} frames/s, {dreams['ratio']:.1f} times the "
+            f"{dreams['one_fps']:.0f} of one ({dreams['p50_ms']:.1f} and {dreams['one_p50_ms']:.1f} ms a step)"
+        )
     say(f"memory {report['rss_mb']:.0f} MB, of which a minute of rewind takes {report['rewind_mb']:.1f} MB")
+
+
+def show_training(report: dict[str, Any]) -> None:
+    """Print a report of ``models.training.train_bench`` as a table."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Path")
+    for title in ("ms a step", "steps/s", "times", "first loss"):
+        table.add_column(title, justify="right")
+    for name, path in report["paths"].items():
+        speed = (f"{path['step_ms']:.0f}", f"{path['steps_per_s']:.2f}", f"{path['speedup']:.2f}")
+        table.add_row(name, *speed, f"{path['loss']:.1f}")
+    say(
+        f"training {report['preset']}: {report['parameters'] / 1e6:.1f} M parameters, {report['batch']} sequences of "
+        f"{report['length']} frames, {report['threads']} threads"
+    )
+    console().print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,9 @@ from app.keymaps import Keymap, load_keymap
 from engine.controllers import AgentController, agent_for, controller_for
 from engine.controls import Controls
 from engine.errors import ReverieError
+from engine.keys import keys_for
 from engine.runner import Runner
-from engine.session import Session
+from engine.session import Real, Session
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
@@ -52,6 +53,8 @@ class Game:
     keymap: Keymap
     agent: AgentController | None = None
     """Who plays by itself, where the world has someone."""
+    observes: bool = False
+    """Whether the dream can be told what the real game does."""
 
 
 def open_game(choices: GameChoices) -> Game:
@@ -68,7 +71,9 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
     spec = loaded.world.spec
     name = loaded.folder.path.name if loaded.folder else spec.name
     keymap = load_keymap(name)
-    runner = Runner(session, controls, real=partial(_session, loaded, choices, real=True), wait_at_end=True)
+    keymap = replace(keymap, keys=keys_for(spec.actions, keymap.keys))
+    real, grounded = (partial(_session, loaded, choices, real=where) for where in (True, "grounded"))
+    runner = Runner(session, controls, real=real, grounded=grounded, wait_at_end=True)
     if choices.fps is not None:
         runner.speed(choices.fps / spec.fps)
     if choices.real:
@@ -76,7 +81,9 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
     runner.start()
     size = (spec.width, spec.height)
     agent = _agent(loaded)
-    return Game(name, spec.family, spec.fps, size, spec.actions.names, session.starts, runner, controls, keymap, agent)
+    names, starts = spec.actions.names, session.starts
+    game = Game(name, spec.family, spec.fps, size, names, starts, runner, controls, keymap, agent)
+    return replace(game, observes=hasattr(loaded.world, "observe"))
 
 
 def _agent(loaded: LoadedWorld) -> AgentController | None:
@@ -88,7 +95,7 @@ def _agent(loaded: LoadedWorld) -> AgentController | None:
         return None
 
 
-def _session(loaded: LoadedWorld, choices: GameChoices, *, real: bool) -> Session:
+def _session(loaded: LoadedWorld, choices: GameChoices, *, real: Real) -> Session:
     session = Session.open(
         loaded, real=real, seed=choices.seed, start=choices.start, horizon=choices.horizon, rewind_s=REWIND_S
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pygame import Rect
 
@@ -15,6 +15,8 @@ LEAST = (520, 480)
 SIDE, NARROW, BELOW = 250, 168, 132
 """Width of the panel beside the picture, the least it may shrink to for a larger picture, its height below it."""
 GAP, STRIP = 12, 44
+INSIDE = 0.4
+"""Share of the window's height that a look inside takes."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,32 @@ class Layout:
     panel: Rect | None
     panel_is_side: bool
     timeline: Rect
+    inside: Rect | None = None
+    """The look inside the world; None when it is closed."""
 
 
-def arrange(window: tuple[int, int], game: tuple[int, int], panel: bool = True) -> Layout:
+def arrange(window: tuple[int, int], game: tuple[int, int], panel: bool = True, inside: bool = False) -> Layout:
     """The layout of a ``window`` (width, height) around a ``game`` picture (width, height).
 
     The picture is scaled by the largest whole number that fits (at least 1; then its edges may be cut). The panel goes
     beside the picture or below it, wherever the picture comes out larger.
     """
+    if inside:
+        return _with_inside(window, game, panel)
     scale = _scale(window)
     if not panel:
         return _side(window, game, scale, 0)
     side, below = _side(window, game, scale, round(SIDE * scale)), _below(window, game, scale)
     return below if below.zoom > side.zoom else side
+
+
+def _with_inside(window: tuple[int, int], game: tuple[int, int], panel: bool) -> Layout:
+    """All else in a window that is so much lower, and the look inside between it and the timeline."""
+    tall = round(INSIDE * window[1])
+    rest = arrange((window[0], window[1] - tall), game, panel)
+    gap = round(GAP * rest.scale)
+    band = Rect(rest.timeline.left, rest.timeline.top + gap, rest.timeline.width, tall - gap)
+    return replace(rest, timeline=rest.timeline.move(0, tall), inside=band)
 
 
 def _scale(window: tuple[int, int]) -> float:

@@ -56,8 +56,8 @@ class Look:
         game, frame = self.game, shown.frame
         return Status(
             title=title(game.name),
-            where="the real game" if shown.real else f"dream · {game.family}",
-            real=shown.real,
+            where=where(shown, game.family),
+            real=shown.real or shown.grounded,
             mode=mode(shown),
             controller=CONTROLLERS.get(shown.controller, shown.controller.capitalize()),
             total=frame.total,
@@ -77,6 +77,7 @@ class Look:
             seed=shown.seed,
             index=frame.index,
             branch=f"{shown.branch + 1} of {shown.branches}" if shown.branches > 1 else "",
+            more=(*action_rows(game.action_names, frame.action), *temperature(shown.settings)),
             buttons=hints(game.keymap, game.action_names, frame.action),
         )
 
@@ -87,6 +88,27 @@ def mode(shown: Shown) -> Mode:
     if not shown.paused:
         return "playing"
     return "ended" if shown.frame.over else "paused"
+
+
+def where(shown: Shown, family: str) -> str:
+    """Where it is played, in words."""
+    if shown.grounded:
+        return "the dream beside the real game"
+    return "the real game" if shown.real else f"dream · {family}"
+
+
+def action_rows(names: tuple[str, ...], action: int | tuple[float, ...]) -> tuple[tuple[str, str], ...]:
+    """The action done last, a row for each of its components, where they are numbers."""
+    if isinstance(action, int):
+        return ()
+    pairs = zip(names, action, strict=True)
+    return tuple((title(name), f"{value:.2f}".replace("-", "−")) for name, value in pairs)
+
+
+def temperature(settings: object) -> tuple[tuple[str, str], ...]:
+    """The temperature of a world that has one, as a row."""
+    value = getattr(settings, "temperature", None)
+    return (("Temperature", f"{value:g}"),) if isinstance(value, float) else ()
 
 
 def sampler(settings: object) -> str:

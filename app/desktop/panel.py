@@ -76,6 +76,7 @@ def _speed_rows(status: Status) -> list[Row]:
 
 def _setting_rows(status: Status) -> list[Row]:
     pairs = [
+        *status.more,
         ("Speed", f"{status.speed:g}×"),
         ("Sampler", status.sampler),
         ("Horizon", status.horizon),

@@ -18,7 +18,23 @@ from engine.session import Session
 
 SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 8.0)
 HORIZONS = (15, 50, 100, 250, 500, 1000, 2500)
-QUIET = frozenset(["pause", "resume", "step", "rewind", "scrub", "speed", "settings", "horizon", "new_start", "go_to"])
+QUIET = frozenset(
+    [
+        "pause",
+        "resume",
+        "step",
+        "rewind",
+        "scrub",
+        "speed",
+        "settings",
+        "horizon",
+        "new_start",
+        "go_to",
+        "inspect",
+        "edit",
+    ]
+)
+HOTTEST, WARMER = 2.0, 0.1
 
 
 class Pilot:
@@ -45,6 +61,9 @@ class Pilot:
             "controller": lambda shown, _: self._next_controller(shown),
             "fewer_steps": lambda shown, _: self._sampler(shown, -1),
             "more_steps": lambda shown, _: self._sampler(shown, 1),
+            "cooler": lambda shown, _: self._temperature(shown, -WARMER),
+            "hotter": lambda shown, _: self._temperature(shown, WARMER),
+            "undo": lambda shown, _: self.undo(),
             "shorter": lambda shown, _: self._horizon(shown, -1),
             "longer": lambda shown, _: self._horizon(shown, 1),
             "save": lambda shown, command: self.runner.save_to(self._slot(shown, command.number)),
@@ -61,6 +80,23 @@ class Pilot:
         if self.shown is not None and (command.down or command.name == "rewind"):
             action(self.shown, command)
         return True
+
+    def edit(self, view: str, index: int, value: float) -> None:
+        """Change one value of a view that is shown."""
+        self.runner.edit(view, [(index, value)])
+
+    def setting(self, name: str, value: float) -> None:
+        """Change a setting of the world, unless it is that already."""
+        if self.shown is not None and getattr(self.shown.settings, name, None) != value:
+            self.runner.settings(**{name: value})
+
+    def undo(self) -> None:
+        """Go to the moment before the last edit."""
+        line = self.shown.timeline if self.shown is not None else None
+        edits = [m.position for m in line.marks if m.kind == "edit" and m.position <= line.cursor] if line else []
+        if edits:
+            self.go_to(max(0, edits[-1] - 1))
+        self.toasts.add("The edit is taken back" if edits else "There is no edit to take back", topic="edit")
 
     def go_to(self, position: int) -> None:
         """Pause, and move to a place on the timeline."""
@@ -110,7 +146,8 @@ class Pilot:
             case "fork":
                 return f"Forked: this is branch {value + 1}; B goes to the next"
             case "real_game":
-                return "The real game: you play" if value else "The dream: you play"
+                beside = "The dream, told what the real game does: you play; V looks inside"
+                return beside if value == "grounded" else f"The {'real game' if value else 'dream'}: you play"
             case _:
                 return ""
 
@@ -142,19 +179,23 @@ class Pilot:
         self.toasts.add(f"Branch {(shown.branch + 1) % shown.branches + 1} of {shown.branches}", topic="branch")
 
     def _next_controller(self, shown: Shown) -> None:
-        """human -> random -> the agent -> the episode's actions again -> the real game -> human."""
+        """human -> random -> the agent -> the same actions again -> the real game -> the dream beside it -> human."""
         if self._changing:
             return  # what is shown is not yet what was asked for
-        if not shown.real and shown.controller == "human":
+        if shown.real or shown.grounded:
+            self._changing = 2
+            self.runner.real_game("grounded" if shown.real and self.game.observes else False)
+            self.runner.controller(HumanController())
+        elif shown.controller == "human":
             self._hand_to(RandomController(sticky=STICKY), "Chance plays")
-        elif not shown.real and shown.controller == "random" and self.game.agent is not None:
+        elif shown.controller == "random" and self.game.agent is not None:
             self._hand_to(self.game.agent, "The agent plays")
-        elif not shown.real and shown.controller in ("random", "agent") and shown.frame.index:
+        elif shown.controller in ("random", "agent") and shown.frame.index:
             self._changing = 1
             self._replay(shown)
         else:
             self._changing = 2
-            self.runner.real_game(not shown.real)
+            self.runner.real_game(True)
             self.runner.controller(HumanController())
 
     def _hand_to(self, controller: Controller, news: str) -> None:
@@ -184,6 +225,15 @@ class Pilot:
         steps = max(1, steps + change)
         self.runner.settings(steps=steps)
         self.toasts.add(f"Sampler: {steps} {'step' if steps == 1 else 'steps'}", topic="sampler")
+
+    def _temperature(self, shown: Shown, change: float) -> None:
+        now = getattr(shown.settings, "temperature", None)
+        if not isinstance(now, float):
+            self.toasts.add("This world has no temperature", topic="temperature")
+            return
+        wanted = round(min(max(now + change, 0.0), HOTTEST), 2)
+        self.runner.settings(temperature=wanted)
+        self.toasts.add(f"Temperature {wanted:g}", topic="temperature")
 
     def _horizon(self, shown: Shown, change: int) -> None:
         now = shown.horizon

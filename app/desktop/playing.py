@@ -9,6 +9,7 @@ import pygame
 
 from app.desktop.bindings import Command
 from app.desktop.game import Game
+from app.desktop.inspector import Inspector
 from app.desktop.keyboard import Keyboard
 from app.desktop.look import Look, title
 from app.desktop.pilot import Pilot, explain
@@ -33,6 +34,8 @@ class Playing:
         self.pilot = Pilot(game, self.toasts, window.settings)
         self._keyboard = Keyboard(game.keymap, game.controls)
         self._look, self._scene = Look(game), Scene(game)
+        edit, setting, undo = self.pilot.edit, self.pilot.setting, self.pilot.undo
+        self.inspector = Inspector(edit, setting, undo)
         self._help_pages = 0
         self._dragging = False
         self._drawn_at = 0.0
@@ -73,6 +76,7 @@ class Playing:
             self.toasts,
             panel=self.panel,
             help_page=self.help_page,
+            inspector=self.inspector,
         )
         pygame.display.flip()
         self._drawn_at, self.window.dirty = time.perf_counter(), False
@@ -109,6 +113,9 @@ class Playing:
                 self.help_page = page if page == 0 or page < self._help_pages else None
             case "panel":
                 self.panel = not self.panel
+            case "look_inside":
+                self.inspector.open = not self.inspector.open
+                self.pilot.runner.inspect(self.inspector.open)
             case "fullscreen":
                 self.window.toggle_fullscreen()
             case "screenshot":
@@ -121,6 +128,9 @@ class Playing:
 
     def _pointer(self, event: pygame.event.Event) -> None:
         bar = self._scene.bar
+        if self.help_page is None and not self._dragging and self.inspector.handle(event):
+            self.window.dirty = True
+            return
         if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
             if self.help_page is not None:
                 self.help_page, self.window.dirty = None, True

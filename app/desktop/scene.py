@@ -8,6 +8,7 @@ from app.desktop import theme
 from app.desktop.canvas import Canvas
 from app.desktop.game import REWIND_S, Game
 from app.desktop.help import draw_help, help_groups
+from app.desktop.inspector import Inspector
 from app.desktop.layout import Layout, arrange
 from app.desktop.overlays import draw_loading, draw_state
 from app.desktop.panel import draw_panel
@@ -34,14 +35,18 @@ class Scene:
         *,
         panel: bool = True,
         help_page: int | None = None,
+        inspector: Inspector | None = None,
     ) -> int:
         """Draw everything; returns how many pages the help has at this size (0 while it is hidden)."""
-        layout = arrange(surface.get_size(), self.game.picture, panel)
+        inside = inspector is not None and inspector.open
+        layout = arrange(surface.get_size(), self.game.picture, panel, inside)
         canvas = Canvas(surface, layout.scale)
         surface.fill(theme.BACKGROUND)
         self._picture(surface, shown, layout)
         if layout.panel is not None:
             draw_panel(canvas, layout.panel, status, side=layout.panel_is_side)
+        if inspector is not None and layout.inside is not None:
+            inspector.draw(canvas, layout.inside, shown)
         behind_s = (shown.timeline.length - 1 - shown.timeline.cursor) / self.game.fps
         draw_state(canvas, layout.picture.clip(layout.stage), status, behind_s)
         self.bar = TimelineBar(canvas, layout.timeline, shown.timeline, self.game.fps, REWIND_S)

@@ -51,6 +51,8 @@ class Status:
     index: int
     branch: str
     buttons: tuple[ButtonHint, ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+    """What this world has beside, in words: the values of its action, its temperature."""
 
 
 def shown(value: float, unit: str = "", digits: int = 0) -> str:
@@ -59,6 +61,9 @@ def shown(value: float, unit: str = "", digits: int = 0) -> str:
 
 
 def signed(value: float) -> str:
-    """A reward or return: whole numbers without a fraction, a true minus sign."""
-    text = f"{abs(value):.0f}" if value == round(value) else f"{abs(value):.1f}"
+    """A reward or return: whole numbers without a fraction, small ones with two digits of it, a true minus sign."""
+    digits = 0 if value == round(value) else 2 if abs(value) < 0.1 else 1
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
     return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text

@@ -15,6 +15,7 @@ MARKS = {
     "truncated": theme.WARM,
     "start": theme.ACCENT,
     "fork": theme.FORK,
+    "edit": theme.WARM,
 }
 
 

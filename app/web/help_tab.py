@@ -14,6 +14,9 @@ stick and buttons work as soon as one of them is pressed.
 **Time.** Going back leads through the frames just played; play on from any of them and the future is another. A fork
 keeps the present one as a branch to come back to. The bar below the picture shows what happened and takes clicks.
 
+**Inside.** The eye below the picture opens what the world holds at this frame. Where the world lets you, click a choice
+or drag a bar to change it: the dream goes on from there, and "Undo edit" takes it back. Edits are part of replays.
+
 **Sharing.** An instant replay is a clip with the actions that make it again. A replay link holds the world's hash, the
 start, the seed and the actions: whoever opens it with the same world dreams the same frames again, and is told if any
 of them differs.

@@ -53,12 +53,12 @@ def play_tab(hub: Hub) -> None:
                 slots, begin = _keep(), _begin_and_share()
         with gr.Column(scale=3, min_width=300, elem_classes=["rv-panel", "rv-controls"]):
             picker = _picker(listings, default)
-            who, real, speed = _players()
+            who, real, grounded, speed = _players()
             settings(hub, world)
             horizon = _horizon()
-    outputs = [who, real, speed, buttons["rv-pause"], buttons["rv-branch"], horizon, slots]
+    outputs = [who, real, speed, buttons["rv-pause"], buttons["rv-branch"], horizon, slots, grounded]
     news.news(None, [news], outputs, js=call("stateUpdates", "news", "news"))
-    world.change(None, [world], [*picker, who, real, begin], js=_world_updates(listings))
+    world.change(None, [world], [*picker, who, real, begin, grounded], js=_world_updates(listings))
     gr.HTML("", html_template="", js_on_load=glue.HANDS, visible="hidden")
 
 
@@ -86,15 +86,18 @@ def _picker(listings: Sequence[Listing], default: str) -> tuple[gr.Dropdown, gr.
     return world, look
 
 
-def _players() -> tuple[gr.Radio, gr.Checkbox, gr.Slider]:
+def _players() -> tuple[gr.Radio, gr.Checkbox, gr.Checkbox, gr.Slider]:
     with gr.Group():
         who = gr.Radio([(text, name) for name, text in PLAYERS.items()], value="human", label="Who plays")
         real = gr.Checkbox(False, label="In the real game", info="The same controls, the game it learned from")
+        info = "The dream is told every frame of the real game; look inside to see both"
+        grounded = gr.Checkbox(False, label="Beside the real game", info=info)
         speed = gr.Slider(0.25, 4, 1, step=0.25, label="Speed", info="Of the game; a slow machine holds less")
     who.input(None, [who], js=order("controller", "{name}", "name"))
     real.input(None, [real], js=order("real", "{on}", "on"))
+    grounded.input(None, [grounded], js=call("beside", "on", "on"))
     speed.input(None, [speed], js=order("speed", "{factor}", "factor"))
-    return who, real, speed
+    return who, real, grounded, speed
 
 
 def _horizon() -> gr.Number:
@@ -157,6 +160,6 @@ def preview_address(listing: Listing) -> str | None:
 
 
 def _world_updates(listings: Sequence[Listing]) -> str:
-    """From the world event to the picker, its look, the players and the starts."""
+    """From the world event to the picker, its look, the players, the starts and the grounded dream."""
     looks = {listing.name: look_of(listing) for listing in listings}
     return call("worldUpdates", f"world, {json.dumps(looks)}, {json.dumps(PLAYERS)}", "world")

@@ -171,9 +171,9 @@ class Connection:
             shown = guest.next_frame()
             if shown is None:
                 return
-            message = await self.loop.run_in_executor(self.lobby.pictures, guest.frame_message, shown)
-            if not self.ended:
-                await self._send(message)
+            for message in await self.loop.run_in_executor(self.lobby.pictures, guest.messages, shown):
+                if not self.ended:
+                    await self._send(message)
 
     async def _receive(self) -> bytes:
         """The next binary message. Raises WebSocketDisconnect at the end, ServerError for text."""

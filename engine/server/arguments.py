@@ -19,6 +19,8 @@ MAX_TEXT = 200
 """Characters of a setting's value."""
 MAX_LIST = 32
 """Values of one setting, and settings in one message."""
+MAX_EDITS = 16
+"""Values of a view that one order changes."""
 MAX_WHOLE = 2**53 - 1
 """The largest whole number that JSON carries exactly between all languages."""
 
@@ -49,12 +51,17 @@ def text(limit: int, optional: bool = False) -> Argument:
 
 
 FLAG = Argument(lambda v: isinstance(v, bool), "true or false")
+REAL = Argument(lambda v: isinstance(v, bool) or v == "grounded", 'true, false or "grounded"')
 START = whole(0, 2**31 - 1, optional=True)
 SEED = whole(0, MAX_WHOLE, optional=True)
 SLOT = whole(1, 9)
 CHANGES = Argument(
     lambda v: isinstance(v, dict) and 0 < len(v) <= MAX_LIST and all(map(is_setting, v.items())),
     f"an object of 1 to {MAX_LIST} settings, each true, false, a number, text or a list of such",
+)
+EDITS = Argument(
+    lambda v: isinstance(v, list) and 0 < len(v) <= MAX_EDITS and all(map(is_change, v)),
+    f"a list of 1 to {MAX_EDITS} pairs, a whole number from 0 and a number",
 )
 ID = whole(0, MAX_WHOLE)
 
@@ -72,7 +79,9 @@ VERBS: Mapping[str, Mapping[str, Argument]] = {
     "branch": {"index": whole(0, 65_535)},
     "start": {"start": START, "seed": SEED},
     "controller": {"name": choice("human", "random", "agent", "again")},
-    "real": {"on": FLAG},
+    "real": {"on": REAL},
+    "inspect": {"on": FLAG},
+    "edit": {"view": text(MAX_NAME), "changes": EDITS},
     "settings": {"changes": CHANGES},
     "horizon": {"frames": whole(1, 10_000_000, optional=True)},
     "world": {"name": text(MAX_NAME), "start": START, "seed": SEED},
@@ -171,6 +180,11 @@ def is_setting(item: tuple[Any, Any]) -> bool:
     name, value = item
     values = value if isinstance(value, list) else [value]
     return is_text(name, MAX_NAME) and len(values) <= MAX_LIST and all(map(_is_scalar, values))
+
+
+def is_change(change: Any) -> bool:
+    """An index and the number that goes there."""
+    return isinstance(change, list) and len(change) == 2 and START.valid(change[0]) and _is_number(change[1])
 
 
 def _is_scalar(value: Any) -> bool:

@@ -12,6 +12,8 @@ from models.nn.precision import PRECISIONS
 
 CHOICES: Mapping[str, tuple[str, ...]] = {"precision": PRECISIONS}
 """What settings that are a word may be, by name; the world itself is the judge."""
+BOUNDS: Mapping[str, tuple[float, float]] = {"temperature": (0.0, 2.0)}
+"""Settings that any world which has them takes within the same bounds, by name."""
 STEPS = "steps"
 """The setting of a world that samples which decides what a frame costs."""
 
@@ -24,14 +26,31 @@ def values_of(settings: Any) -> dict[str, Any]:
 def dials_of(settings: Any, limits: Limits) -> list[dict[str, Any]]:
     """Every setting: name, kind (int, float, bool, choice, list), value, low and high (None: no bound), choices."""
     found = []
+    bounds = bounds_of(settings)
     for name, value in values_of(settings).items():
         kind = _kind(value)
         dial = {"name": name, "kind": kind, "value": value, "low": None, "high": None}
+        if name in bounds and kind in ("int", "float"):
+            dial |= dict(zip(("low", "high"), bounds[name], strict=True))
         if name == STEPS and kind == "int":
             dial |= {"low": 1, "high": limits.max_sampler_steps}
         if kind == "choice":
             dial["choices"] = list(CHOICES.get(name, (value,)))
         found.append(dial)
+    return found
+
+
+def bounds_of(settings: Any) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of settings, by name: those of BOUNDS, and of fields whose metadata has low and high."""
+    if not is_dataclass(settings):
+        return {}
+    found = {}
+    for field in fields(settings):
+        low, high = field.metadata.get("low"), field.metadata.get("high")
+        if low is not None and high is not None:
+            found[field.name] = (low, high)
+        elif field.name in BOUNDS:
+            found[field.name] = BOUNDS[field.name]
     return found
 
 

@@ -13,12 +13,12 @@ from engine.server.errors import ServerError
 from engine.server.flow import Flow
 from engine.server.keeping import HISTORY_BYTES, HISTORY_GROWS, enter, read_upload, replayed
 from engine.server.limits import Bucket
-from engine.server.messages import Ack, Blur, ClientMessage, Codec, Control, FrameHeader, Hello, Key, Mouse, Ping
+from engine.server.messages import Ack, Axis, Blur, ClientMessage, Codec, Control, FrameHeader, Hello, Key, Mouse, Ping
 from engine.server.outbox import Outbox
 from engine.server.protocol import PROTOCOL, decode_client, encode_event, encode_frame, encode_pong
 from engine.server.shelf import Shelved
 from engine.server.snapshot import choices_of, frame_header, state_facts, world_facts
-from engine.session import REAL_PREFIX
+from engine.session import real_of
 from engine.shown import Shown
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class Guest:
             case Mouse(dx, dy, time):
                 controls.move(dx, dy, stamp=time)
                 stay.touched()
+            case Axis(axis, value, time):
+                names = stay.play.world.spec.actions.names
+                if axis < len(names):
+                    controls.lean(names[axis], value, stamp=time)
+                stay.touched()
             case Blur():
                 controls.clear()
             case Ack(seq):
@@ -129,7 +134,7 @@ class Guest:
             budget.reserve(grown, "save")
             try:
                 moment = read_upload(path, like, History(world.spec.name, world_hash, ()), world.spec)
-                if world_hash.startswith(REAL_PREFIX):
+                if real_of(world_hash):
                     moment = replayed(moment, world_hash, world.loaded)
                 self._stay.touched()
                 return {"index": orders.ask(lambda session: enter(session, moment, world_hash).index)}
@@ -151,7 +156,7 @@ class Guest:
             return self._state() if message is None else message
 
     def next_frame(self) -> Shown | None:
-        """The newest frame, where there is one not yet sent and the client keeps up. Then call ``frame_message``."""
+        """The newest frame, where there is one not yet sent and the client keeps up. Then call ``messages``."""
         with self._lock:
             shown = self._fresh
             if shown is None or self._outbox.end is not None or not self.flow.open(shown.fps):
@@ -161,15 +166,21 @@ class Guest:
             self._fresh, self._stamp, self._dropped = None, None, False
             return shown
 
-    def frame_message(self, shown: Shown) -> bytes:
-        """The message of a frame that ``next_frame`` gave. Takes milliseconds: for a worker thread."""
+    def messages(self, shown: Shown) -> list[bytes]:
+        """The messages of a frame that ``next_frame`` gave: the look inside, where there is one, then the frame.
+
+        Takes milliseconds: for a worker thread.
+        """
         from engine.server.pictures import take_picture
+        from engine.server.views import views_message
 
         with self._lock:
             header = self._taken.pop(id(shown))
         codec = self._stay.play.world.codec(self.pictures)
         picture = take_picture(shown.frame.image, codec)
-        return encode_frame(replace(header, codec=codec, encode_ms=picture.ms), picture.data)
+        frame = encode_frame(replace(header, codec=codec, encode_ms=picture.ms), picture.data)
+        views = shown.frame.views if shown.inspect else ()
+        return [views_message(header.seq, views, codec), frame] if views else [frame]
 
     # -- from the session
 

@@ -25,7 +25,7 @@ from engine.server.play import Play
 from engine.server.shelf import Shelf
 from engine.server.stay import Stay
 from engine.server.verbs import play_back
-from engine.session import REAL_PREFIX, Session
+from engine.session import Session, bare_hash
 
 WORKERS = 3
 """Threads for slow work: opening worlds, writing clips. A session has one thing done at a time."""
@@ -187,9 +187,9 @@ class Hub:
     def world_of(self, link: Link) -> str:
         """The name of the world that a link is of. Raises ServerError, link: it is not on offer."""
         history = link.history
-        name = self.shelf.by_hash(history.world_hash.removeprefix(REAL_PREFIX))
+        name = self.shelf.by_hash(bare_hash(history.world_hash))
         if name is None:
-            got = f"one of the world {history.world[:60]!r} ({history.world_hash.removeprefix(REAL_PREFIX)[:12]})"
+            got = f"one of the world {history.world[:60]!r} ({bare_hash(history.world_hash)[:12]})"
             raise ServerError("link", f"link: got {got}, expected one of a world offered here, of the same version")
         return name
 

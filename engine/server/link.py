@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.errors import ReverieError
 from engine.history import Action, History, Past
-from engine.history_codec import FORMAT, decode_history, encode_history
+from engine.history_codec import EDITED, FORMAT, decode_history, encode_history
 from engine.server.arguments import MAX_LINK, MAX_LIST, MAX_NAME, is_setting, is_text, is_whole, show
 from engine.server.errors import ServerError
 from engine.server.json_text import dump_json, load_json
@@ -38,6 +38,8 @@ DISCRETE, CONTINUOUS = ("u1", "u2"), ("f4", "f8")
 TEXT = re.compile(r"[A-Za-z0-9_-]+")
 FROM_HISTORY = ("world", "world_hash", "settings", "horizon", "controller", "made_with")
 """What of a history's JSON data goes into the header as it is."""
+EDITS = "edits"
+"""A key of the header where the episode has edits, as in a history's JSON data."""
 KEYS = {*FROM_HISTORY, "start", "type", "components"}
 
 
@@ -72,6 +74,7 @@ def make_link(history: History) -> str:
     kind, components, packed = _pack([tick.action for tick in episode.ticks[1:]])
     header = {key: data[key] for key in FROM_HISTORY}
     header |= {"start": data["starts"][0], "type": kind, "components": components}
+    header |= {EDITS: data[EDITS]} if EDITS in data else {}
     payload = check_of(episode.ticks) + dump_json(header) + b"\0" + packed
     text = base64.urlsafe_b64encode(bytes([VERSION]) + zlib.compress(payload, 9)).decode().rstrip("=")
     if len(text) > MAX_LINK:
@@ -95,8 +98,10 @@ def read_link(text: str) -> Link:
     _check_header(header)
     actions = _unpack(header["type"], header["components"], packed)
     digests = bytes(8 * (len(actions) + 1))
+    edits = {EDITS: header[EDITS]} if EDITS in header else {}
     data = {key: header[key] for key in FROM_HISTORY} | {
-        "format": FORMAT,
+        "format": EDITED if edits else FORMAT,
+        **edits,
         "first": 0,
         "actions": [None, *actions],
         "starts": [header["start"]],
@@ -130,7 +135,7 @@ def _inflate(text: str) -> bytes:
 
 def _check_header(header: dict[str, Any]) -> None:
     """Raises ServerError where a value is not what ``decode_history`` may be given."""
-    if set(header) != KEYS:
+    if set(header) - {EDITS} != KEYS:
         raise _bad(f"the keys {show(sorted(header))}", f"exactly {', '.join(sorted(KEYS))}")
     for key in ("world", "world_hash"):
         if not is_text(header[key], MAX_NAME):

@@ -66,6 +66,15 @@ class Mouse:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """Axis ``axis`` (index into the world's axes) leans by ``value``, -1 to 1; ``time`` in ms of the client's clock."""
+
+    axis: int
+    value: float
+    time: float
+
+
+@dataclass(frozen=True)
 class Blur:
     """The client lost its focus at ``time`` (ms, the client's clock): all buttons are let go."""
 
@@ -86,7 +95,7 @@ class Ping:
     time: float
 
 
-ClientMessage = Hello | Control | Key | Mouse | Blur | Ack | Ping
+ClientMessage = Hello | Control | Key | Mouse | Blur | Ack | Ping | Axis
 
 
 @dataclass(frozen=True)
@@ -95,10 +104,10 @@ class FrameHeader:
 
     seq: from 1, one more for each frame sent on this connection. index: steps since the episode's start. cursor,
     length: where play stands on the timeline, of how many frames. width, height: the picture's, in pixels. branch of
-    branches. real: the real game. late: the world cannot hold its speed. dropped: frames before this one were never
-    sent. echo: client time (ms) of the oldest input that this frame answers; None: of none. model_ms, encode_ms,
-    queue_ms (due until its step began): NaN where unknown. fps: ticks a second. reward of this tick, total: the return.
-    speed: the factor asked for. batch: players in the model's step.
+    branches. real: the real game; grounded: the dream told of every frame of it. late: the world cannot hold its speed.
+    dropped: frames before this one were never sent. echo: client time (ms) of the oldest input that this frame answers;
+    None: of none. model_ms, encode_ms, queue_ms (due until its step began): NaN where unknown. fps: ticks a second.
+    reward of this tick, total: the return. speed: the factor asked for. batch: players in the model's step.
     """
 
     codec: Codec
@@ -116,6 +125,7 @@ class FrameHeader:
     truncated: bool = False
     real: bool = False
     replaying: bool = False
+    grounded: bool = False
     late: bool = False
     dropped: bool = False
     echo: float | None = None
@@ -137,7 +147,7 @@ class FrameHeader:
                     raise ValueError(f"FrameHeader.{name}: got {getattr(self, name)}, expected 0 to {high}")
 
 
-FLAGS = ("paused", "rewinding", "terminated", "truncated", "real", "replaying")
+FLAGS = ("paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded")
 """Bits of a header's flags, from bit 0."""
 ALARMS = ("late", "dropped")
 """Bits of a header's alarms, from bit 0."""
@@ -158,6 +168,15 @@ class FrameMessage:
 
 
 @dataclass(frozen=True)
+class ViewsMessage:
+    """The look inside that belongs to frame ``seq``: what is told of each view, and the bytes of all."""
+
+    seq: int
+    views: tuple[Mapping[str, Any], ...]
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Event:
     """Something the client is told, in order and without loss."""
 
@@ -172,4 +191,4 @@ class Pong:
     time: float
 
 
-ServerMessage = FrameMessage | Event | Pong
+ServerMessage = FrameMessage | ViewsMessage | Event | Pong

@@ -218,7 +218,7 @@ class Orders:
         shown, same = self.stay.shown, None
         if self.link is not None and shown is not None and summary["complete"]:
             sessions = self.seat.sessions
-            session = sessions[-1] if shown.real else sessions[shown.branch]
+            session = self.seat.session if shown.real or shown.grounded else sessions[shown.branch]
             same = self.link.matches(kept(session, self.play.world.name).history(1))
         self.stay.tell("playback", **summary, same=same)
 

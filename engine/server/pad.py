@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.controls import ALE_NAME
+from engine.keys import keys_for
 from models.types import ActionSpec
 
 Keys = tuple[Mapping[str, str], Mapping[str, str]]
@@ -35,14 +36,17 @@ def no_keys(world: str) -> Keys:
 
 
 def pad_of(spec: ActionSpec, keys: Mapping[str, str], labels: Mapping[str, str]) -> Pad:
-    """The pad of a world's actions under a keymap; keys of buttons that the world lacks are left out."""
-    buttons = buttons_of(spec)
+    """The pad of a world's actions under a keymap (see ``keys_for``); keys of buttons that it lacks are left out."""
+    buttons, keys = buttons_of(spec), keys_for(spec, keys)
     index = {button: k for k, button in enumerate(buttons)}
     named = {button.lower(): label for button, label in labels.items()}
     return Pad(
         buttons,
         {key: index[button.lower()] for key, button in keys.items() if button.lower() in index},
-        {k: named.get(button, button.removeprefix("-").capitalize()) for k, button in enumerate(buttons)},
+        {
+            k: named.get(button, button.removeprefix("-").capitalize() + " −" * button.startswith("-"))
+            for k, button in enumerate(buttons)
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from engine.controls import Controls
@@ -10,7 +11,7 @@ from engine.server.errors import ServerError
 from engine.server.limits import Limits
 from engine.server.memory import Budget, affordable_rewind_s, moment_bytes, ring_bytes
 from engine.server.shelf import Shelved
-from engine.session import Session
+from engine.session import Real, Session
 
 
 class Play:
@@ -23,7 +24,7 @@ class Play:
     def __init__(self, world: Shelved, start: int | None, seed: int, limits: Limits, budget: Budget) -> None:
         self.world, self.budget, self._limits = world, budget, limits
         self.branches, self._slots = 1, set[str]()
-        self._real: Session | None = None
+        self._real: dict[Real, Session] = {}
         try:
             self.ring_bytes = self._reserve("session", world.moment_bytes)
             session = self._open(world.moment_bytes, start, seed)
@@ -33,7 +34,8 @@ class Play:
                 raise ServerError("bad_value", str(error)) from error
             raise
         self.controls = Controls()
-        self.seat = Seat(session, self.controls, real=self._given_real, wait_at_end=True)
+        real, grounded = partial(self._given_real, True), partial(self._given_real, "grounded")
+        self.seat = Seat(session, self.controls, real=real, grounded=grounded, wait_at_end=True)
 
     def reserve_branch(self) -> None:
         """Room for one more branch. Raises ServerError, memory."""
@@ -57,16 +59,19 @@ class Play:
             self.budget.reserve(self.world.moment_bytes, "save")
             self._slots.add(slot)
 
-    def prepare_real(self, start: int, seed: int) -> None:
-        """Open the real game, so that switching to it takes no time. Raises ServerError: unsupported, memory."""
-        if self._real is not None:
+    def prepare_real(self, start: int, seed: int, real: Real = True) -> None:
+        """Open the real game, or the dream grounded in it, so that switching there takes no time.
+
+        Raises ServerError: unsupported, memory; ReverieError where the world cannot be grounded.
+        """
+        if real in self._real:
             return
         if not self.world.real:
             raise ServerError("unsupported", f"real game: got {self.world.name}, expected a world whose game is here")
-        each = moment_bytes(Session.open(self.world.loaded, real=True, rewind_s=0).moment)
+        each = moment_bytes(Session.open(self.world.loaded, real=real, rewind_s=0).moment)
         amount = self._reserve("real game", each)
         try:
-            self._real = self._open(each, start, seed, real=True)
+            self._real[real] = self._open(each, start, seed, real=real)
         except BaseException:
             self.budget.release(amount)
             raise
@@ -92,6 +97,6 @@ class Play:
         rewind_s = affordable_rewind_s(self._limits, bytes_each, self.world.spec.fps)
         return Session.open(self.world.loaded, start=start or 0, seed=seed, rewind_s=rewind_s, **options)
 
-    def _given_real(self) -> Session:
-        assert self._real is not None, "the real game is prepared before it is asked for"
-        return self._real
+    def _given_real(self, real: Real) -> Session:
+        assert real in self._real, "the real game is prepared before it is asked for"
+        return self._real[real]

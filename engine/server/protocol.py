@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +22,7 @@ from engine.server.messages import (
     FLOATS,
     WIDE,
     Ack,
+    Axis,
     Blur,
     ClientMessage,
     Codec,
@@ -36,6 +37,7 @@ from engine.server.messages import (
     Pong,
     Resume,
     ServerMessage,
+    ViewsMessage,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "PROTOCOL",
     "VERBS",
     "Ack",
+    "Axis",
     "Blur",
     "ClientMessage",
     "Codec",
@@ -65,12 +68,14 @@ __all__ = [
     "Resume",
     "ServerError",
     "ServerMessage",
+    "ViewsMessage",
     "decode_client",
     "decode_server",
     "encode_client",
     "encode_event",
     "encode_frame",
     "encode_pong",
+    "encode_views",
 ]
 
 PATH = "/api/play"
@@ -82,9 +87,9 @@ MAX_NESTED = 64
 MAX_MOTION = 10_000.0
 """Pixels of one MOUSE message, each way."""
 
-HELLO, CONTROL, KEY, MOUSE, BLUR, ACK, PING = range(0x01, 0x08)
-FRAME, EVENT, PONG = range(0x81, 0x84)
-LAYOUTS = {KEY: "<BBBd", MOUSE: "<Bffd", BLUR: "<Bd", ACK: "<BI", PING: "<Bd", PONG: "<Bd"}
+HELLO, CONTROL, KEY, MOUSE, BLUR, ACK, PING, AXIS = range(0x01, 0x09)
+FRAME, EVENT, PONG, VIEWS = range(0x81, 0x85)
+LAYOUTS = {KEY: "<BBBd", MOUSE: "<Bffd", BLUR: "<Bd", ACK: "<BI", PING: "<Bd", PONG: "<Bd", AXIS: "<BBfd"}
 """Messages of fixed size, with their kind."""
 HEADER = struct.Struct("<BBHIIIIIHHHHdfffffffHH")
 HEADER_BYTES = HEADER.size
@@ -122,7 +127,12 @@ def decode_client(data: bytes) -> ClientMessage:
         return Ack(_unpack("ACK", ACK, data)[1])
     if kind == PING:
         return Ping(_time("PING", _unpack("PING", PING, data)[1]))
-    raise _broken("message", f"the kind {kind}", f"one from {HELLO} to {PING}")
+    if kind == AXIS:
+        _, axis, value, time = _unpack("AXIS", AXIS, data)
+        if not -1 <= value <= 1:
+            raise ServerError("bad_value", f"AXIS: got {value}, expected -1 to 1")
+        return Axis(axis, value, _time("AXIS", time))
+    raise _broken("message", f"the kind {kind}", f"one from {HELLO} to {AXIS}")
 
 
 def encode_client(message: ClientMessage) -> bytes:
@@ -142,6 +152,8 @@ def encode_client(message: ClientMessage) -> bytes:
             return struct.pack(LAYOUTS[ACK], ACK, message.seq)
         case Ping():
             return struct.pack(LAYOUTS[PING], PING, message.time)
+        case Axis():
+            return struct.pack(LAYOUTS[AXIS], AXIS, message.axis, message.value, message.time)
 
 
 def encode_frame(header: FrameHeader, picture: bytes) -> bytes:
@@ -172,6 +184,12 @@ def encode_pong(time: float) -> bytes:
     return struct.pack(LAYOUTS[PONG], PONG, time)
 
 
+def encode_views(seq: int, views: Sequence[Mapping[str, Any]], data: bytes) -> bytes:
+    """The bytes of the look inside that belongs to frame ``seq``; each of ``views`` names its part of ``data``."""
+    told = dump_json({"seq": seq, "views": list(views)})
+    return struct.pack("<BI", VIEWS, len(told)) + told + data
+
+
 def decode_server(data: bytes) -> ServerMessage:
     """The message in a server's bytes. Raises ServerError (protocol) where they are none."""
     kind = data[0] if data else None
@@ -185,7 +203,25 @@ def decode_server(data: bytes) -> ServerMessage:
         return Event(name, fields)
     if kind == PONG:
         return Pong(_unpack("PONG", PONG, data)[1])
-    raise _broken("message", f"the kind {kind}", f"one from {FRAME} to {PONG}")
+    if kind == VIEWS:
+        return _views(data)
+    raise _broken("message", f"the kind {kind}", f"one from {FRAME} to {VIEWS}")
+
+
+def _views(data: bytes) -> ViewsMessage:
+    size = struct.unpack_from("<I", data, 1)[0] if len(data) >= 5 else len(data)
+    if 5 + size > len(data):
+        raise _broken("VIEWS", f"{len(data)} bytes", "a length, as many bytes of JSON, and the values")
+    fields = _json("VIEWS", data[4 : 5 + size], None)
+    seq, views, values = fields.get("seq"), fields.get("views"), data[5 + size :]
+    if not isinstance(seq, int) or not isinstance(views, list) or not all(_has_part(view, values) for view in views):
+        raise _broken("VIEWS", show(fields), "seq and views, each with its part of the values")
+    return ViewsMessage(seq, tuple(views), values)
+
+
+def _has_part(view: Any, values: bytes) -> bool:
+    begin, size = (view.get("offset"), view.get("bytes")) if isinstance(view, dict) else (None, None)
+    return isinstance(begin, int) and isinstance(size, int) and 0 <= begin <= begin + size <= len(values)
 
 
 def _frame(data: bytes) -> FrameMessage:

@@ -10,6 +10,7 @@ from engine.server.limits import Limits
 from engine.server.messages import Codec, FrameHeader
 from engine.server.shelf import Shelved
 from engine.shown import Shown
+from models.types import ActionSpec
 
 EXACT = 2**53 - 1
 """The largest whole number that every JSON reader takes exactly; a larger seed is told as text."""
@@ -30,12 +31,20 @@ def world_facts(world: Shelved, limits: Limits) -> dict[str, Any]:
         "fps": spec.fps,
         "actions": list(spec.actions.names),
         **world.pad.told(),
+        "axes": axes_of(spec.actions),
         "starts": world.starts,
         "settings": dials_of(world.loaded.world.settings, limits),
         "controllers": ["human", "random", *agent, "again"],
         "real": world.real,
+        "grounded": world.real and hasattr(world.loaded.world, "observe"),
         "hash": world.listing.hash,
     }
+
+
+def axes_of(spec: ActionSpec) -> list[dict[str, Any]]:
+    """The components of a world's actions, which a stick may set to anything between; none where they are discrete."""
+    bounds = zip(spec.names, spec.low, spec.high, strict=False)
+    return [{"name": name.lower(), "low": low, "high": high} for name, low, high in bounds]
 
 
 def choices_of(shown: Shown) -> object:
@@ -43,14 +52,17 @@ def choices_of(shown: Shown) -> object:
     return (
         *(shown.controller, shown.start, shown.seed, shown.horizon, shown.settings, shown.slots, shown.paused),
         *(shown.speed, shown.real, shown.branch, shown.branches, shown.replaying, shown.frame.over),
+        *(shown.inspect, shown.grounded),
     )
 
 
 def state_facts(shown: Shown, asleep: Collection[str]) -> dict[str, Any]:
     """What is in force in a session, as its newest frame tells.
 
-    asleep: why it is suspended, nothing when it is not. marks: [position, kind], at most MARKS of them.
+    asleep: why it is suspended, nothing when it is not. marks: [position, kind], at most MARKS of them. action: what
+    was done last where actions have several components, else None.
     """
+    action = shown.frame.action
     timeline = shown.timeline
     return {
         "controller": shown.controller,
@@ -65,6 +77,9 @@ def state_facts(shown: Shown, asleep: Collection[str]) -> dict[str, Any]:
         "replaying": shown.replaying,
         "speed": shown.speed,
         "real": shown.real,
+        "grounded": shown.grounded,
+        "inspect": shown.inspect,
+        "action": None if isinstance(action, int) else [round(value, 3) for value in action],
         "branch": shown.branch,
         "branches": shown.branches,
         "over": shown.frame.over,
@@ -94,6 +109,7 @@ def frame_header(shown: Shown, codec: Codec, seq: int) -> FrameHeader:
         truncated=frame.truncated,
         real=shown.real,
         replaying=shown.replaying,
+        grounded=shown.grounded,
         late=shown.late,
         model_ms=shown.step_ms,
         queue_ms=shown.queue_ms,

@@ -13,7 +13,7 @@ from engine.server.keeping import Kept, keep_clip, keep_save, kept
 from engine.server.link import Link, make_link, read_link
 from engine.server.messages import Control
 from engine.server.orders import LATER, PLAYED_BACK, Orders
-from engine.session import REAL_PREFIX, Session
+from engine.session import Session, real_of
 
 if TYPE_CHECKING:
     from engine.seat import Seat
@@ -170,14 +170,14 @@ def controller(orders: Orders, order: Control) -> object:
 
 
 def real(orders: Orders, order: Control) -> object:
-    """The real game is opened on another thread, when first asked for."""
+    """The real game, or the dream grounded in it, is opened on another thread, when first asked for."""
 
     def switch() -> object:
         return orders.give("real_game", order, lambda: orders.seat.real_game(order.args["on"]), lambda on: {"on": on})
 
     def prepare() -> object:
         shown = orders.stay.shown
-        orders.play.prepare_real(*(shown.start, shown.seed) if shown is not None else (0, 0))
+        orders.play.prepare_real(*(shown.start, shown.seed) if shown is not None else (0, 0), order.args["on"])
         return switch()
 
     return orders.work(order, prepare) if order.args["on"] else switch()
@@ -211,8 +211,8 @@ def play_back(orders: Orders, link: Link, order: Control | None = None) -> objec
     """Play a link's episode; a ``playback`` event tells how it went. Raises ServerError: it does not fit the world."""
     ticks = link.history.ticks
     check_link(orders, link)
-    if link.history.world_hash.startswith(REAL_PREFIX):
-        orders.play.prepare_real(ticks[0].start, ticks[0].seed)
+    if real := real_of(link.history.world_hash):
+        orders.play.prepare_real(ticks[0].start, ticks[0].seed, real)
 
     def accepted(_: object) -> object:
         orders.link = link
@@ -230,7 +230,7 @@ def check_link(orders: Orders, link: Link) -> None:
     world, history = orders.play.world, link.history
     if history.ticks[0].start >= world.starts:
         raise ServerError("link", f"link: got start {history.ticks[0].start}, expected one below {world.starts}")
-    if history.world_hash.startswith(REAL_PREFIX):
+    if real_of(history.world_hash) is True:
         return
     seen = {id(tick.settings): tick.settings for tick in history.ticks}
     for settings in seen.values():
@@ -271,6 +271,8 @@ OBEY: Mapping[str, Callable[[Orders, Control], object]] = {
     "start": start,
     "controller": controller,
     "real": real,
+    "inspect": seat_command(lambda seat, args: seat.inspect(args["on"])),
+    "edit": seat_command(lambda seat, args: seat.edit(args["view"], [(k, float(v)) for k, v in args["changes"]])),
     "settings": settings,
     "horizon": seat_command(lambda seat, args: seat.horizon(args["frames"])),
     "world": world,

@@ -20,12 +20,12 @@ from models.files import write_atomic
 
 FORMAT = 1
 DTYPES = {
-    "frames": torch.uint8,
-    "actions": torch.int64,
-    "rewards": torch.float32,
-    "terminated": torch.bool,
-    "truncated": torch.bool,
-    "objects": torch.float32,
+    "frames": (torch.uint8,),
+    "actions": (torch.int64, torch.float32),
+    "rewards": (torch.float32,),
+    "terminated": (torch.bool,),
+    "truncated": (torch.bool,),
+    "objects": (torch.float32,),
 }
 
 
@@ -37,9 +37,9 @@ class EpisodeError(ValueError):
 class Episode:
     """A whole episode in memory.
 
-    frames (T + 1, 3, H, W) uint8; actions (T,) int64; rewards (T,) float32, raw; terminated, truncated (T,) bool, true
-    at most at the last step; objects (T + 1, K, 3) float32: y, x in pixels and visible, K = 0 where the game has no
-    labels.
+    frames (T + 1, 3, H, W) uint8; actions (T,) int64, or (T, n) float32 where continuous; rewards (T,) float32, raw;
+    terminated, truncated (T,) bool, true at most at the last step; objects (T + 1, K, 3) float32: y, x in pixels and
+    visible, K = 0 where the game has no labels.
     meta: environment settings, seed, policy, object names.
     """
 
@@ -53,14 +53,17 @@ class Episode:
 
     def __post_init__(self) -> None:
         t = len(self.actions)
-        for name, dtype in DTYPES.items():
+        for name, dtypes in DTYPES.items():
             value: Tensor = getattr(self, name)
             length = t + 1 if name in ("frames", "objects") else t
-            if value.dtype != dtype or len(value) != length:
-                got = f"{tuple(value.shape)} {value.dtype}"
-                raise EpisodeError(f"episode {name}: got {got}, expected first dimension {length} and {dtype}")
+            if value.dtype not in dtypes or len(value) != length:
+                got, want = f"{tuple(value.shape)} {value.dtype}", " or ".join(map(str, dtypes))
+                raise EpisodeError(f"episode {name}: got {got}, expected first dimension {length} and {want}")
         if t < 1:
             raise EpisodeError("episode: got no steps, expected at least 1")
+        if self.actions.ndim != (2 if self.actions.is_floating_point() else 1):
+            got = f"{tuple(self.actions.shape)} {self.actions.dtype}"
+            raise EpisodeError(f"episode actions: got {got}, expected (T,) int64 or (T, n) float32")
         if bool(self.terminated[:-1].any() or self.truncated[:-1].any()):
             raise EpisodeError("episode: got an end before the last step, expected it there only")
 
@@ -89,6 +92,8 @@ class EpisodeHeader:
     rewards: tuple[int, ...]
     """How many steps had reward sign -1, 0, +1."""
     meta: dict[str, Any]
+    action_shape: tuple[int, ...] = ()
+    """Shape of one action: () for an index, (n,) for n components."""
 
 
 class EpisodeFile:
@@ -127,6 +132,7 @@ def read_header(path: Path) -> EpisodeHeader:
                 tuple(frames[1:]),
                 tuple(json.loads(header["rewards"])),
                 json.loads(header["meta"]),
+                tuple(file.get_slice("actions").get_shape()[1:]),
             )
     except EpisodeError:
         raise

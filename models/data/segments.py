@@ -28,7 +28,8 @@ class SegmentId:
 class Segments:
     """A batch of segments. Outside the episode everything is zero and mask is False.
 
-    frames (B, T, 3, H, W) uint8; actions (B, T) int64; rewards (B, T) float32; terminated, truncated, mask (B, T) bool;
+    frames (B, T, 3, H, W) uint8; actions (B, T) int64 or (B, T, n) float32; rewards (B, T) float32; terminated,
+    truncated, mask (B, T) bool;
     final_frames (B, 3, H, W) uint8: the frame after the episode's last step where that step is inside, else zeros.
     """
 

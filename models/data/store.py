@@ -64,7 +64,8 @@ class EpisodeStore:
             entry = known.get(f"{split}/{path.name}")
             if entry and entry["bytes"] == stat.st_size and entry["mtime"] == stat.st_mtime_ns:
                 shape, rewards = tuple(entry["shape"]), tuple(entry["rewards"])
-                headers.append(EpisodeHeader(path, entry["steps"], shape, rewards, entry["meta"]))
+                acts = tuple(entry.get("action_shape", ()))
+                headers.append(EpisodeHeader(path, entry["steps"], shape, rewards, entry["meta"], acts))
                 continue
             try:
                 headers.append(read_header(path))
@@ -106,6 +107,7 @@ class EpisodeStore:
                 episodes[f"{split}/{header.path.name}"] = {
                     "steps": header.steps,
                     "shape": header.shape,
+                    "action_shape": header.action_shape,
                     "rewards": header.rewards,
                     "meta": header.meta,
                     "bytes": stat.st_size,

@@ -9,6 +9,7 @@ from models.diffusion.sampler import SamplerConfig
 from models.nn.config import strict
 from models.nn.precision import PRECISIONS
 
+
 def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
     if not len(depths) == len(channels) == len(attn) > 0:
         raise ValueError(

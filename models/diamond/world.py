@@ -19,7 +19,7 @@ from models.nn.precision import DTYPES, arithmetic, resolve
 from models.nn.weights import load_weights, place
 from models.nn.workers import release_workers
 from models.types import Context, Prediction, View, WorldSpec
-from models.world import Rng
+from models.world import Rng, check_frame
 
 DENOISER, REW_END = "denoiser.", "rew_end_model."
 """Prefixes of the published checkpoints."""
@@ -145,16 +145,33 @@ class DiamondWorld:
         self, state: DiamondState, action: Tensor, rng: Rng, *, inspect: bool = False
     ) -> tuple[DiamondState, Prediction]:
         """Draw the next frame, then reward and termination; draws of a row: x, churn noise, reward, termination."""
+        return self.go_on(state, action, None, rng, inspect)
+
+    @torch.no_grad()
+    def observe(
+        self, state: DiamondState, action: Tensor, frame: Tensor, rng: Rng, *, inspect: bool = False
+    ) -> tuple[DiamondState, Prediction]:
+        """A step whose real frame is known: it takes the dreamed one's place in what is remembered.
+
+        The prediction is of the dreamed frame and of the reward and termination that the model of them expects of the
+        real one. Draws as of ``step``.
+        """
+        return self.go_on(state, action, check_frame(frame, self.spec, len(state.frames)), rng, inspect)
+
+    def go_on(
+        self, state: DiamondState, action: Tensor, real: Tensor | None, rng: Rng, inspect: bool
+    ) -> tuple[DiamondState, Prediction]:
         rng.check(len(state.frames))
         self.spec.actions.check(action, len(state.frames))
         action = action.to(self.device)
         actions = torch.cat([state.actions, action[:, None]], dim=1)
-        path, frame = self.next_frame(to_float(state.frames), actions, rng)
+        path, dreamed = self.next_frame(to_float(state.frames), actions, rng)
+        frame = dreamed if real is None else real.to(self.device)
         reward, terminated, hidden, cell = self.events(state, action, frame, rng)
         frames = torch.cat([state.frames[:, 1:], frame[:, None]], dim=1)
         after = DiamondState(frames, actions[:, 1:].contiguous(), hidden, cell)
         views = self.views(path, hidden) if inspect else ()
-        return after, Prediction(frame, reward, terminated, views)
+        return after, Prediction(dreamed, reward, terminated, views)
 
     def next_frame(self, context: Tensor, actions: Tensor, rng: Rng) -> tuple[list[Tensor], Tensor]:
         """The sampler's trajectory and the frame (B, 3, H, W) uint8 it ends in."""

@@ -1,32 +1,73 @@
-"""The one adapter over Gymnasium: several single environments as one, batch first, frames uint8 with channels first."""
+"""The one adapter over Gymnasium: every environment by name, and several single ones as one, batch first.
+
+Pictures are uint8 with channels first; vectors are float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.envs.atari import AtariEnv
-from models.envs.counting import CountingEnv
+from models.types import ActionSpec
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Who makes an environment, the package it needs ("" for none), and the extra of Reverie that brings it."""
+
+    target: str
+    package: str = ""
+    extra: str = ""
+
+
+GAMES = {
+    "counting": Maker("models.envs.counting:CountingEnv"),
+    "car_racing": Maker("models.envs.car_racing:CarRacingEnv", "Box2D", "box2d"),
+    "crafter": Maker("models.envs.crafter:CrafterEnv", "crafter", "crafter"),
+}
+FAMILIES = {
+    "vizdoom_": Maker("models.envs.vizdoom:VizDoomEnv", "vizdoom", "doom"),
+    "dmc_": Maker("models.envs.dmc:DmcEnv", "dm_control", "dmc"),
+    "gym_": Maker("models.envs.gym_vector:GymVectorEnv", extra="box2d,mujoco"),
+}
+"""Environments whose names begin alike; they are made from their name."""
 
 
 class GameEnv(Protocol):
-    """A Gymnasium environment with (H, W, 3) uint8 observations, named actions and a memory to read."""
+    """A Gymnasium environment that knows its name, its actions and its pace.
+
+    Observations are (H, W, 3) uint8 where ``observes`` is "image", else (n,) float32; actions are what ``actions``
+    says: an index, or (n,) float32 within its bounds. ``env_settings`` goes into the meta of what is recorded.
+    """
 
     game: str
     action_names: tuple[str, ...]
+    actions: ActionSpec
+    fps: float
+    action_repeat: int
+    observes: str
 
-    def ram(self) -> np.ndarray: ...
+    @property
+    def observation_space(self) -> Any: ...
+    def reset(self, *, seed: int | None = None) -> tuple[np.ndarray, dict[str, Any]]: ...
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]: ...
+    def render(self) -> Any: ...
+    def env_settings(self) -> dict[str, Any]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class EnvStep:
-    """frames (B, 3, H, W) uint8 after the actions; rewards (B,) float32, raw; terminated, truncated (B,) bool."""
+    """What the actions led to: frames (B, 3, H, W) uint8, or vectors (B, n) float32; rewards (B,) float32, raw;
+    terminated, truncated (B,) bool.
+    """
 
     frames: Tensor
     rewards: Tensor
@@ -34,9 +75,36 @@ class EnvStep:
     truncated: Tensor
 
 
-def make_env(game: str, size: int = 64) -> AtariEnv | CountingEnv:
-    """An environment by game name: any of ale-py's games, or counting. Raises ValueError with the nearest names."""
-    return CountingEnv(size) if game == "counting" else AtariEnv(game, size)
+def maker_of(game: str) -> Maker | None:
+    """Who makes an environment of that name; None for what is Atari's or nobody's."""
+    families = (maker for prefix, maker in FAMILIES.items() if game.startswith(prefix))
+    return GAMES.get(game) or next(families, None)
+
+
+def remedy(game: str) -> str:
+    """What to install for an environment that cannot be made here for lack of its package; "" where nothing lacks."""
+    maker = maker_of(game)
+    if maker is None or not maker.package or find_spec(maker.package):
+        return ""
+    return f"pip install 'reverie[{maker.extra}]'"
+
+
+def make_env(game: str, size: int = 64) -> GameEnv:
+    """An environment by name: counting, car_racing, crafter, vizdoom_basic, dmc_walker_walk, gym_Pendulum-v1, or any of
+    ale-py's games. ``size`` is that of pictures; vectors have none.
+
+    Raises ValueError for an unknown name (with the nearest ones), and where a package is missing.
+    """
+    maker = maker_of(game)
+    if maker is None:
+        from models.envs.atari import AtariEnv
+
+        return AtariEnv(game, size)
+    if missing := remedy(game):
+        raise ValueError(f"game: got {game!r} without the package {maker.package}, expected it installed: {missing}")
+    module, name = maker.target.split(":")
+    make = getattr(import_module(module), name)
+    return make(size) if game in GAMES else make(game, size)
 
 
 def channels_first(frame: np.ndarray) -> Tensor:
@@ -46,10 +114,41 @@ def channels_first(frame: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))
 
 
+def to_tensor(observation: np.ndarray) -> Tensor:
+    """A picture (H, W, 3) uint8 as (3, H, W), a vector (n,) as float32. Raises ValueError for anything else."""
+    if observation.ndim == 1 and np.issubdtype(observation.dtype, np.floating):
+        return torch.from_numpy(observation.astype(np.float32))
+    return channels_first(observation)
+
+
+def to_actions(actions: Tensor, spec: ActionSpec, batch: int) -> list[Any]:
+    """Checked rows of (B,) int64 or (B, n) float32, as the environments take them. Raises ValueError (got, expected).
+
+    Continuous components are clipped into their bounds: an agent's sample may lie a rounding error outside.
+    """
+    if actions.shape != (batch, *spec.shape):
+        raise ValueError(f"actions: got shape {tuple(actions.shape)}, expected {(batch, *spec.shape)}")
+    if spec.kind == "discrete":
+        return list(actions.tolist())
+    rows = actions.detach().cpu().float().numpy()
+    return list(np.clip(rows, np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)))
+
+
+def to_step(results: Sequence[tuple[np.ndarray, float, bool, bool, dict]]) -> EnvStep:
+    """Gymnasium's results of several environments as one step."""
+    frames, rewards, terminated, truncated, _ = zip(*results, strict=True)
+    return EnvStep(
+        torch.stack([to_tensor(frame) for frame in frames]),
+        torch.tensor(rewards, dtype=torch.float32),
+        torch.tensor([bool(end) for end in terminated]),
+        torch.tensor([bool(end) for end in truncated]),
+    )
+
+
 class EnvBatch:
     """Environments stepped together. Nothing restarts by itself: ``reset_row`` does, with a seed of its own."""
 
-    def __init__(self, envs: Sequence[gymnasium.Env]) -> None:
+    def __init__(self, envs: Sequence[GameEnv]) -> None:
         if not envs:
             raise ValueError("EnvBatch: got no environments, expected at least one")
         self.envs = list(envs)
@@ -58,22 +157,14 @@ class EnvBatch:
         return len(self.envs)
 
     def reset(self, seeds: Sequence[int]) -> Tensor:
-        """First frames (B, 3, H, W) uint8, one seed a row."""
+        """First frames (B, 3, H, W) uint8 or vectors (B, n) float32, one seed a row."""
         return torch.stack([self.reset_row(row, seed) for row, seed in enumerate(seeds)])
 
     def reset_row(self, row: int, seed: int) -> Tensor:
-        """Start a new episode in one row: its first frame (3, H, W) uint8."""
-        return channels_first(self.envs[row].reset(seed=seed)[0])
+        """Start a new episode in one row: its first frame (3, H, W) uint8, or vector (n,) float32."""
+        return to_tensor(self.envs[row].reset(seed=seed)[0])
 
     def step(self, actions: Tensor) -> EnvStep:
-        """actions (B,) int64."""
-        if actions.shape != (len(self),):
-            raise ValueError(f"actions: got shape {tuple(actions.shape)}, expected ({len(self)},)")
-        results = [env.step(action) for env, action in zip(self.envs, actions.tolist(), strict=True)]
-        frames, rewards, terminated, truncated, _ = zip(*results, strict=True)
-        return EnvStep(
-            torch.stack([channels_first(frame) for frame in frames]),
-            torch.tensor(rewards, dtype=torch.float32),
-            torch.tensor(terminated),
-            torch.tensor(truncated),
-        )
+        """actions (B,) int64 or (B, n) float32."""
+        rows = to_actions(actions, self.envs[0].actions, len(self))
+        return to_step([env.step(action) for env, action in zip(self.envs, rows, strict=True)])

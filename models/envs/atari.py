@@ -8,9 +8,11 @@ import gymnasium
 import numpy as np
 
 from models.envs.emulator import Ale, Emulator
+from models.types import ActionSpec
 
 SCREEN = (210, 160, 3)
 FRAME_SKIP = 4
+EMULATOR_HZ = 60
 NOOP_MAX = 30
 
 
@@ -71,6 +73,9 @@ class AtariEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     render_mode = "rgb_array"
+    fps = EMULATOR_HZ / FRAME_SKIP
+    action_repeat = FRAME_SKIP
+    observes = "image"
 
     def __init__(self, game: str, size: int = 64, life_loss_ends: bool = False) -> None:
         self.emulator = Ale(game)
@@ -80,7 +85,8 @@ class AtariEnv(gymnasium.Env[np.ndarray, np.int64]):
         self.action_names = self.emulator.action_names
         self.observation_space = gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.action_space = gymnasium.spaces.Discrete(len(self.action_names))
-        self.actions = [int(a.value) for a in self.emulator.ale.getMinimalActionSet()]
+        self.actions = ActionSpec(self.action_names)
+        self.codes = [int(a.value) for a in self.emulator.ale.getMinimalActionSet()]
         self.over = True
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
@@ -96,9 +102,9 @@ class AtariEnv(gymnasium.Env[np.ndarray, np.int64]):
         return frame, self.info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        if not 0 <= int(action) < len(self.actions):
-            raise ValueError(f"action: got {action}, expected 0 .. {len(self.actions) - 1} ({self.action_names})")
-        frame, reward, over, life_lost = self.frames.step(self.actions[int(action)])
+        if not 0 <= int(action) < len(self.codes):
+            raise ValueError(f"action: got {action}, expected 0 .. {len(self.codes) - 1} ({self.action_names})")
+        frame, reward, over, life_lost = self.frames.step(self.codes[int(action)])
         self.over = over
         truncated = over and bool(self.emulator.ale.game_truncated())
         terminated = (over and not truncated) or (self.life_loss_ends and life_lost)
@@ -114,6 +120,17 @@ class AtariEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     def info(self) -> dict[str, Any]:
         return {"lives": self.frames.lives}
+
+    def env_settings(self) -> dict[str, Any]:
+        return {
+            "env": "atari",
+            "game": self.game,
+            "frame_skip": FRAME_SKIP,
+            "size": self.frames.size,
+            "noop_max": NOOP_MAX,
+            "sticky_actions": 0.0,
+            "life_loss_ends": self.life_loss_ends,
+        }
 
     def snapshot(self) -> tuple[bytes, np.ndarray]:
         """All that ``restore`` needs to go on from here, the emulator's randomness included."""

@@ -7,6 +7,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from models.types import ActionSpec
+
 
 class CountingEnv(gymnasium.Env[np.ndarray, np.int64]):
     """Frame t shows t in its first channel, the action that led to it in the second and the episode's length in the
@@ -19,6 +21,10 @@ class CountingEnv(gymnasium.Env[np.ndarray, np.int64]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
     game = "counting"
     action_names = ("NOOP", "RIGHT", "LEFT")
+    actions = ActionSpec(action_names)
+    fps = 15.0
+    action_repeat = 1
+    observes = "image"
 
     def __init__(self, size: int = 64, min_steps: int = 20, max_steps: int = 60) -> None:
         self.size, self.range = size, (min_steps, max_steps)
@@ -40,6 +46,13 @@ class CountingEnv(gymnasium.Env[np.ndarray, np.int64]):
         frame = np.empty((self.size, self.size, 3), np.uint8)
         frame[:] = (self.count % 256, self.last, self.length)
         return frame
+
+    def env_settings(self) -> dict[str, Any]:
+        return {"env": "counting", "game": "counting", "size": self.size, "frame_skip": 1}
+
+    def render(self) -> np.ndarray:
+        """The picture as it stands, (size, size, 3) uint8."""
+        return self.observation()
 
     def ram(self) -> np.ndarray:
         """No memory to speak of: 128 zeros."""

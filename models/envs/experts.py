@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from models.types import ActionSpec
+
 Random = np.random.Generator
+NO_MEMORY = np.zeros(0, np.uint8)
 Script = Callable[[np.ndarray, float, Random], str]
 
 
@@ -51,14 +55,16 @@ SCRIPTS: dict[str, Script] = {
 
 
 KINDS = ("random", "sticky", "expert")
+EXPERTS = (*SCRIPTS, "car_racing")
+"""Games that have an expert."""
 
 
 def check_policy(policy: str, game: str) -> None:
     """Raises ValueError for an unknown policy, or an expert of a game that has none."""
     if policy not in (*KINDS, "mixed"):
         raise ValueError(f"policy: got {policy!r}, expected mixed, {', '.join(KINDS)}")
-    if policy == "expert" and game not in SCRIPTS:
-        raise ValueError(f"policy: got expert for {game!r}, expected one of {sorted(SCRIPTS)}; use --policy sticky")
+    if policy == "expert" and game not in EXPERTS:
+        raise ValueError(f"policy: got expert for {game!r}, expected one of {sorted(EXPERTS)}; use --policy sticky")
 
 
 @dataclass
@@ -95,9 +101,53 @@ class Player:
         return self.action_names.index(SCRIPTS[self.game](ram, self.aim, self.random))
 
 
+@dataclass
+class Wanderer:
+    """One episode's player where actions are continuous: random (anew at every step) or sticky (held for a while).
+
+    Half of what it does is all or nothing, as keys would have it: a component at one of its bounds or at rest.
+    """
+
+    kind: str
+    spec: ActionSpec
+    random: Random
+
+    def __post_init__(self) -> None:
+        self.low, self.high = np.asarray(self.spec.low, np.float32), np.asarray(self.spec.high, np.float32)
+        self.held, self.left = self.any_action(), 0
+
+    def any_action(self) -> np.ndarray:
+        smooth = self.random.uniform(self.low, self.high)
+        pressed = self.random.choice(3, self.low.shape)
+        keys = np.choose(pressed, [self.low, np.clip(np.zeros_like(self.low), self.low, self.high), self.high])
+        return np.asarray(keys if self.random.random() < 0.5 else smooth, np.float32)
+
+    def act(self) -> np.ndarray:
+        """The next action, (n,) float32 within the bounds."""
+        if self.kind == "random":
+            return self.any_action()
+        if self.left == 0:
+            self.held, self.left = self.any_action(), int(self.random.geometric(0.2))
+        self.left -= 1
+        return self.held
+
+
+def player_for(kind: str, env: Any, random: Random) -> Callable[[], Any]:
+    """A player of one episode of an environment: what gives the next action, an index or (n,) float32."""
+    check_policy(kind, env.game)
+    if kind == "expert" and env.game == "car_racing":
+        from models.envs.driver import Driver
+
+        return Driver(env, random).act
+    if env.actions.kind != "discrete":
+        return Wanderer(kind, env.actions, random).act
+    player = Player(kind, env.game, env.action_names, random)
+    return lambda: player.act(env.ram() if kind == "expert" else NO_MEMORY)
+
+
 def draw_kind(policy: str, game: str, random: Random) -> str:
     """The kind of an episode's player; ``mixed`` is mostly experts where the game has one, else mostly sticky."""
     if policy in KINDS:
         return policy
-    shares = (0.05, 0.15, 0.8) if game in SCRIPTS else (0.2, 0.8, 0.0)
+    shares = (0.05, 0.15, 0.8) if game in EXPERTS else (0.2, 0.8, 0.0)
     return str(random.choice(KINDS, p=shares))

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.envs.atari import FRAME_SKIP, SCREEN, AtariEnv
+from models.envs.atari import EMULATOR_HZ, FRAME_SKIP, SCREEN, AtariEnv
 from models.envs.emulator import rom_of
 from models.envs.objects import OBJECTS
 from models.types import ActionSpec, Context, Prediction, View, WorldSpec
 from models.world import Rng
 
-EMULATOR_HZ = 60
 LENGTH_BYTES = 4
 STATE_BYTES = 16384
 """Room for one serialised emulator state, its length first."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.pixels import to_float
+from models.nn.weights import load_weights
 from models.types import WorldSpec
 from models.world import Rng
 
@@ -103,10 +104,26 @@ class PixelPolicy:
     temperature: 0 takes the likeliest action, 1 draws as the network says.
     """
 
+    kind = KIND
+
     def __init__(self, network: PixelNet, temperature: float = 0.0) -> None:
         if not temperature >= 0:
             raise ValueError(f"temperature: got {temperature}, expected 0 or more")
         self.network, self.config, self.temperature = network.eval().requires_grad_(False), network.config, temperature
+
+    def header(self) -> dict[str, Any]:
+        """The configuration as JSON values."""
+        return self.config.to_dict()
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+    @classmethod
+    def load(cls, header: Any, weights: dict[str, Tensor], where: str) -> PixelPolicy:
+        """The inverse of ``header`` and ``weights``. Raises ValueError on what does not fit."""
+        network = PixelNet(PixelConfig.from_dict(header))
+        load_weights(network, weights, where)
+        return cls(network)
 
     def check(self, spec: WorldSpec) -> PixelPolicy:
         """Return self if it can play in such a world, else raise ValueError (got, expected)."""

@@ -358,7 +358,7 @@ def v1(space: SpaceConfig) -> RssmConfig:
     return RssmConfig(space, net, loss, behaviour, optimizer, repval_stored=False)
 
 
-def cpu(space: SpaceConfig, units: int = 128, deter: int = 512, classes: int = 16, depth: int = 12) -> RssmConfig:
+def cpu(space: SpaceConfig, units: int = 128, deter: int = 512, classes: int = 16, depth: int = 8) -> RssmConfig:
     """Dreamer V3 for a laptop's processor: strided convolutions, a higher learning rate, fewer imagined starts."""
     config = v3(space, "size1m")
     net = replace(config.net, units=units, hidden=units, deter=deter, classes=classes, depth=depth, codec="stride5")

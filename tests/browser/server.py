@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import torch
 
 from models.checkpoint import Manifest, write_world_folder
-from tests.tiny_worlds import random_starts, tiny_config, tiny_world
+from tests.tiny_worlds import endless, random_starts, tiny_config, tiny_world
 
 ROOT = Path(__file__).parents[2]
 OPENS_S = 180.0
@@ -29,12 +28,7 @@ RESET = struct.pack("ii", 1, 0)
 
 def write_endless(path: Path) -> None:
     """A world folder of noise that never ends and never rewards."""
-    world = tiny_world()
-    first, last = world.rew_end.head[0], world.rew_end.head[2]
-    with torch.no_grad():
-        first.weight.zero_()
-        first.bias.fill_(5)
-        last.weight.copy_(torch.tensor([-1.0, 1.0, -1.0, 1.0, -1.0])[:, None].expand_as(last.weight))
+    world = endless(tiny_world())
     values: dict[str, Any] = {"family": "diamond", "config": tiny_config().to_dict()}
     values |= {"settings": asdict(world.settings), "spec": world.spec}
     write_world_folder(

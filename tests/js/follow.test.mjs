@@ -26,7 +26,7 @@ test("a value that turns into none is news", () => {
 });
 
 test("what is no news must not touch its component", () => {
-  assert.deepEqual(stateUpdates({}), Array(7).fill(undefined));
+  assert.deepEqual(stateUpdates({}), Array(8).fill(undefined));
   const [who, real, speed, pause, branch, horizon, slots] = stateUpdates({ paused: true, horizon: null });
   assert.deepEqual([who, real, speed, branch, slots], Array(5).fill(undefined));
   assert.equal(pause.value, "Go on");

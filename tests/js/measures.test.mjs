@@ -32,6 +32,6 @@ test("a rate that counts times instead of the gaps between them, or what was lon
 
 test("numbers to read: a dash for none, a true minus, no fraction where there is none", () => {
   assert.deepEqual([shown(NaN, 1, " ms"), shown(3.14159, 1, " ms"), shown(Infinity)], ["–", "3.1 ms", "–"]);
-  assert.deepEqual([signed(3), signed(-2), signed(0), signed(0.25), signed(-1.0000001), signed(-0.01)],
-    ["+3", "−2", "0", "+0.3", "−1", "0.0"]);
+  assert.deepEqual([signed(3), signed(-2), signed(0), signed(0.25), signed(-1.0000001), signed(-0.01), signed(-0.001)],
+    ["+3", "−2", "0", "+0.3", "−1", "−0.01", "0.00"]);
 });

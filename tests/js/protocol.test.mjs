@@ -16,6 +16,7 @@ const ENCODE = {
   BLUR: ({ time }) => protocol.encodeBlur(time),
   ACK: ({ seq }) => protocol.encodeAck(seq),
   PING: ({ time }) => protocol.encodePing(time),
+  AXIS: ({ axis, value, time }) => protocol.encodeAxis(axis, value, time),
 };
 
 test("a client of another protocol than the server's messages are of would be refused by it", () => {
@@ -57,6 +58,9 @@ test("an event or pong that does not come out as it was sent", () => {
     const message = protocol.decode(bytesOf(hex));
     if (kind === "EVENT") {
       assert.deepEqual({ event: message.name, ...message.fields }, value);
+    } else if (kind === "VIEWS") {
+      const { data, ...rest } = message;
+      assert.deepEqual({ ...rest, data: Buffer.from(data).toString("hex") }, { kind: "views", ...value });
     } else if (kind === "PONG") {
       assert.deepEqual(message, { kind: "pong", time: value.time });
     }

@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { change, icon } from "./icons.js";
 
-const TOOLS = { pause: "Pause", fullscreen: "Fullscreen", panel: "Measures", help: "Keys" };
+const TOOLS = { pause: "Pause", fullscreen: "Fullscreen", panel: "Measures", look_inside: "Look inside", help: "Keys" };
 
 /** obey(command, byPointer): a button was pressed; by a pointer: then the keys should go to the game again. */
 export class Bar {

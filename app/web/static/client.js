@@ -8,6 +8,7 @@ import { Errands } from "./errands.js";
 import { Help } from "./help.js";
 import { Hud } from "./hud.js";
 import { Inputs } from "./inputs.js";
+import { Inspector } from "./inspector.js";
 import { HEADER_BYTES, PATH, encodeAck } from "./protocol.js";
 import { Picture, decodable } from "./picture.js";
 import { Pilot } from "./pilot.js";
@@ -102,10 +103,15 @@ export class Client {
       this.obey(command);
       if (byPointer) this.stage.focus({ preventScroll: true });
     });
+    this.inspector = new Inspector({
+      order: (verb, args) => this.do(verb, args),
+      obey: (command) => this.obey(command),
+      back: () => this.stage.focus({ preventScroll: true }),
+    });
     const parts = [this.hud.head, this.stage, this.bar.root, this.inputs.touch.root, this.hud.panel];
     this.grid = el("div", { class: "rc-grid" }, ...parts);
     const folded = window.innerWidth < NARROW_PX ? "rc-panel-off" : "";
-    this.root = el("div", { class: `reverie ${folded}` }, this.grid, this.toasts.root, this.help.root);
+    this.root = el("div", { class: `reverie ${folded}` }, this.grid, this.inspector.root, this.toasts.root, this.help.root);
   }
 
   listen() {
@@ -129,6 +135,10 @@ export class Client {
     if (name === "frame") {
       present.hear(value.header);
       this.picture.show({ ...value.header, bytes: value.picture.byteLength + HEADER_BYTES }, value.picture);
+      return;
+    }
+    if (name === "views") {
+      this.inspector.hear(value);
       return;
     }
     if (name === "status") this.become(value);
@@ -174,6 +184,7 @@ export class Client {
     this.hud.clear();
     this.hud.world(world);
     this.inputs.take(world);
+    this.inspector.begin();
     this.timeline.world(world.fps, Math.ceil((present.welcome?.limits?.rewind_s ?? 30) * world.fps) + 1);
     this.canvas.setAttribute("aria-label", `The picture of ${titleOf(world)}`);
     this.stage.setAttribute("aria-label", `Play ${titleOf(world)}; H shows the keys`);
@@ -185,6 +196,7 @@ export class Client {
     this.present.takeState(state, performance.now());
     this.canvas.dataset.paused = String(this.present.paused);
     this.timeline.tell(state.marks ?? []);
+    this.inspector.follow(state);
     if (!this.present.frame) this.timeline.move(this.present.line);
   }
 
@@ -196,6 +208,7 @@ export class Client {
     this.hud.take(header, now, header.bytes, before);
     if (!before || before.width !== header.width || before.height !== header.height) this.sight.look();
     this.timeline.move(this.present.line);
+    this.inspector.show(header.seq);
     this.emit("frame", header);
     this.schedule();
   }

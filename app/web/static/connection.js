@@ -111,6 +111,8 @@ export class Connection {
     }
     if (message.kind === "frame") {
       this.tell("frame", message);
+    } else if (message.kind === "views") {
+      this.tell("views", message);
     } else if (message.kind === "pong") {
       this.round_trip = Math.max(0, this.now() - message.time);
       this.tell("round_trip", this.round_trip);

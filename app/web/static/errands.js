@@ -17,7 +17,7 @@ export class Errands {
       link: () => this.share(),
       upload: ({ file } = {}) => this.upload(file),
     };
-    for (const name of ["help", "panel", "fullscreen", "screenshot"]) this.orders[name] = this.commands[name];
+    for (const name of ["help", "panel", "look_inside", "fullscreen", "screenshot"]) this.orders[name] = this.commands[name];
   }
 
   /** What only the page itself does, by command. */
@@ -26,6 +26,7 @@ export class Errands {
     return {
       help: () => client.help.toggle(client.present.world),
       panel: () => client.root.classList.toggle("rc-panel-off"),
+      look_inside: () => client.inspector.toggle(),
       fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : client.root.requestFullscreen()),
       screenshot: () => this.screenshot(),
       close: () => client.toasts.root.replaceChildren(),

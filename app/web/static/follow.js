@@ -1,6 +1,6 @@
 // What the server tells, turned into changes of the components around the picture. Without a browser.
 
-const QUIET = new Set(["marks", "length", "cursor"]);
+const QUIET = new Set(["marks", "length", "cursor", "action"]);
 const CONTROLLERS = { replay: "again" };
 
 /** A change of a component's properties, as Gradio's listeners return it. */
@@ -18,7 +18,7 @@ export function newsOf(state, last) {
   return news;
 }
 
-/** What news say of: who plays, the real game, speed, pause button, branch button, horizon, slots; undefined: nothing. */
+/** What news say of: who plays, the real game, speed, pause button, branch button, horizon, slots, grounded; undefined: nothing. */
 export function stateUpdates(news) {
   const has = (name, change) => (name in news ? change(news[name]) : undefined);
   return [
@@ -29,6 +29,7 @@ export function stateUpdates(news) {
     has("branches", (count) => update({ value: count > 1 ? `Next of ${count}` : "Next branch", interactive: count > 1 })),
     has("horizon", (frames) => frames ?? 0),
     has("slots", (slots) => update({ info: slots.length > 0 ? `Saved: ${slots.join(", ")}` : "All are empty" })),
+    has("grounded", (on) => on),
   ];
 }
 
@@ -38,7 +39,7 @@ export function settingUpdates(news, names) {
 }
 
 /**
- * What a world says of: the picker, its look, who plays, the real game, the start to begin at.
+ * What a world says of: the picker, its look, who plays, the real game, the start to begin at, the grounded dream.
  * looks: HTML by world; players: texts by controller.
  */
 export function worldUpdates(world, looks, players) {
@@ -51,5 +52,6 @@ export function worldUpdates(world, looks, players) {
     update({ choices: offered.map((name) => [players[name], name]) }),
     update({ visible: Boolean(world.real) }),
     update({ maximum: last, label: `Start, 0 to ${last}` }),
+    update({ visible: Boolean(world.grounded) }),
   ];
 }

@@ -140,8 +140,9 @@ export class Hud {
   drawHead(present, now) {
     const { world, frame, mode } = present;
     say(this.title, titleOf(world) || "Reverie");
-    say(this.where, present.real ? "the real game" : world ? `dream · ${world.family ?? ""}` : "");
-    this.where.classList.toggle("rc-real", present.real);
+    const grounded = present.grounded ? "the dream beside the real game" : "";
+    say(this.where, grounded || (present.real ? "the real game" : world ? `dream · ${world.family ?? ""}` : ""));
+    this.where.classList.toggle("rc-real", present.real || present.grounded);
     const speed = frame?.speed ?? 1;
     this.mode.dataset.mode = mode;
     say(this.mode, mode === "playing" && speed !== 1 ? `Playing ${+speed.toFixed(2)}×` : MODES[mode]);
@@ -189,8 +190,12 @@ export class Hud {
     const starts = world?.starts;
     const batch = frame?.batch > 0 ? `${frame.batch}, waited ${shown(frame.queue_ms, 1)} ms` : "–";
     const sampler = Number.isInteger(steps) ? [["Sampler", `${steps} ${steps === 1 ? "step" : "steps"}`]] : [];
+    const hot = state?.settings?.temperature;
+    const temperature = typeof hot === "number" ? [["Temperature", String(Number(hot.toFixed(2)))]] : [];
     return [
+      ...actionRows(world, state),
       ...sampler,
+      ...temperature,
       ["Horizon", state?.horizon ? `${state.horizon} frames` : "off"],
       ["Start", state ? `${state.start + 1}${starts ? ` of ${starts}` : ""}` : "–"],
       ["Seed", state ? String(state.seed) : "–"],
@@ -209,4 +214,12 @@ export class Hud {
     if (this.dropped.percentile(1 - SKIPPED) > 0) alarms.push("Frames skipped: the connection is slow");
     return alarms;
   }
+}
+
+/** The action done last, a row for each of its components, where they are numbers. */
+function actionRows(world, state) {
+  const axes = world?.axes ?? [];
+  const action = state?.action;
+  if (!Array.isArray(action) || action.length !== axes.length) return [];
+  return axes.map(({ name }, k) => [titleOf({ name }), `${action[k] < 0 ? "−" : ""}${Math.abs(action[k]).toFixed(2)}`]);
 }

@@ -5,7 +5,7 @@ import { Held } from "./held.js";
 import { KeyEdges, keyName, typingElsewhere } from "./keys.js";
 import { padOf } from "./layout.js";
 import { listenToMouse } from "./mouse.js";
-import { encodeBlur, encodeKey, encodeMouse } from "./protocol.js";
+import { encodeAxis, encodeBlur, encodeKey, encodeMouse } from "./protocol.js";
 import { shortcutOf } from "./shortcuts.js";
 import { TouchPad } from "./touch.js";
 
@@ -29,7 +29,14 @@ export class Inputs {
     });
     const command = (name, down) => obey(name, { down });
     this.touch = new TouchPad({ held: this.held, command });
-    this.gamepads = new Gamepads({ held: this.held, pad: () => this.world && padOf(this.world), command, active });
+    this.gamepads = new Gamepads({
+      held: this.held,
+      pad: () => this.world && padOf(this.world),
+      axes: () => this.world?.axes ?? [],
+      lean: (axis, value) => send(encodeAxis(axis, value, now())),
+      command,
+      active,
+    });
     listenToMouse(stage, {
       move: (dx, dy) => send(encodeMouse(dx, dy, now())),
       wanted: () => Boolean(this.world?.actions?.some((name) => String(name).toLowerCase().startsWith("mouse_"))),
@@ -48,7 +55,7 @@ export class Inputs {
 
   /** The page lost the keyboard: let go of everything, and say so. */
   release() {
-    const held = this.held.buttons.length > 0;
+    const held = this.held.buttons.length > 0 || this.gamepads.leans.some(Boolean);
     this.forget();
     if (held) this.send(encodeBlur(this.now()));
   }
@@ -59,6 +66,7 @@ export class Inputs {
     for (const command of this.lasting.values()) this.obey(command, { down: false });
     this.lasting.clear();
     this.held.forget();
+    this.gamepads.forget();
     this.touch.forget();
     this.pressed([]);
   }

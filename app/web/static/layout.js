@@ -94,19 +94,43 @@ export const GAMEPAD_COMMANDS = { 9: "pause", 8: "new_start", 4: "rewind" };
 const FACES = [0, 1, 2, 3, 5, 6, 7];
 const GAMEPAD_ARROWS = { up: 12, down: 13, left: 14, right: 15 };
 
-/** The world's buttons (indices) that a gamepad holds: d-pad or left stick, and its face buttons round and round. */
-export function gamepadButtons(gamepad, pad) {
+/**
+ * The world's buttons (indices) that a gamepad holds: d-pad or left stick, and its face buttons round and round. analog:
+ * the sticks, triggers and buttons move the world's axes instead.
+ */
+export function gamepadButtons(gamepad, pad, analog = false) {
   const down = (number) => Boolean(gamepad.buttons[number]?.pressed);
   const have = Object.keys(pad.arrows);
   const [x = 0, y = 0] = gamepad.axes;
-  const arrows = new Set(arrowsOf(x, y, have, 0.35));
+  const arrows = new Set(analog ? [] : arrowsOf(x, y, have, 0.35));
   for (const arrow of have) if (down(GAMEPAD_ARROWS[arrow])) arrows.add(arrow);
   const held = [...arrows].map((arrow) => pad.arrows[arrow].index);
   FACES.forEach((number, place) => {
-    if (pad.actions.length && down(number)) held.push(pad.actions[place % pad.actions.length].index);
+    if (!analog && pad.actions.length && down(number)) held.push(pad.actions[place % pad.actions.length].index);
   });
   return [...new Set(held)];
 }
+
+const STICKS = [[0, 1], [1, -1], [2, 1], [3, -1]];
+const TRIGGERS = [7, 6, 0, 1];
+
+/**
+ * How far a gamepad moves each of a world's axes (`{low, high}`), -1 to 1: those that go both ways follow the sticks, up
+ * and right being more; those that only grow follow the right trigger, the left one, then the lower and the right button.
+ */
+export function gamepadAxes(gamepad, axes, dead = 0.12) {
+  const sticks = [...STICKS];
+  const triggers = [...TRIGGERS];
+  return axes.map(({ low }) => {
+    if (!(low < 0)) return rounded(gamepad.buttons[triggers.shift()]?.value ?? 0);
+    const [number, sign] = sticks.shift() ?? [];
+    const lean = sign * (gamepad.axes[number] ?? 0);
+    const beyond = Math.max(0, Math.abs(lean) - dead) / (1 - dead);
+    return rounded(Math.sign(lean) * Math.min(beyond, 1) || 0);
+  });
+}
+
+const rounded = (value) => Math.round(value * 50) / 50;
 
 /** The page's commands that a gamepad holds. */
 export function gamepadCommands(gamepad) {

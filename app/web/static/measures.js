@@ -58,9 +58,9 @@ export function shown(value, digits = 0, unit = "") {
   return Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : "–";
 }
 
-/** A reward or return: whole numbers without a fraction, a true minus sign. */
+/** A reward or return: whole numbers without a fraction, small ones with two digits of it, a true minus sign. */
 export function signed(value) {
-  const digits = Math.abs(value - Math.round(value)) < 1e-6 ? 0 : 1;
+  const digits = Math.abs(value - Math.round(value)) < 1e-6 ? 0 : Math.abs(value) < 0.1 ? 2 : 1;
   const text = Math.abs(value).toFixed(digits);
   if (Number(text) === 0) return text;
   return value > 0 ? `+${text}` : `−${text}`;

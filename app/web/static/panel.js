@@ -13,6 +13,11 @@ export function order(verb, args = {}) {
   reverie.do(verb, args).catch(() => {});
 }
 
+/** The dream told what the real game does, or the dream alone. */
+export function beside(on) {
+  order("real", { on: on ? "grounded" : false });
+}
+
 /** One of the client's commands, as a key of the page gives it. */
 export function command(name, how) {
   reverie.command(name, how);

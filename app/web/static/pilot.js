@@ -1,5 +1,7 @@
 // What the player asks of the page becomes orders to the server.
 
+import { lastEdit } from "./views.js";
+
 const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 4, 8];
 const HORIZONS = [15, 50, 100, 250, 500, 1000, 2500];
 const CLIP_S = 30;
@@ -9,7 +11,10 @@ const PLAYERS = {
   random: "Chance plays",
   again: "This episode again, from its start",
   real: "The real game: you play",
+  grounded: "The dream, told what the real game does: you play",
 };
+const HOTTEST = 2;
+const WARMER = 0.1;
 
 /** The speed `change` places after the one nearest to `now`. */
 export function nextSpeed(now, change) {
@@ -24,12 +29,15 @@ export function nextHorizon(now, change) {
   return [...HORIZONS].reverse().find((frames) => now === null || frames < now) ?? HORIZONS[0];
 }
 
-/** Who plays after `now`, of those the world offers: "real" for the real game; "again" once something was played. */
+/**
+ * Who plays after `now`, of those the world offers: "real" for the real game, "grounded" for the dream that is told its
+ * frames; "again" once something was played.
+ */
 export function nextPlayer(now, world, played) {
   const offered = world.controllers ?? [];
-  const order = ["human", "agent", "random", "again", "real"].filter((name) => {
+  const order = ["human", "agent", "random", "again", "real", "grounded"].filter((name) => {
     if (name === "human") return true;
-    if (name === "real") return world.real;
+    if (name === "real" || name === "grounded") return Boolean(world[name]);
     if (name === "again") return played;
     return offered.includes(name);
   });
@@ -117,18 +125,18 @@ export class Pilot {
 
   controller() {
     const { present } = this;
-    const now = present.real ? "real" : present.controller;
+    const now = present.grounded ? "grounded" : present.real ? "real" : present.controller;
     return this.player(nextPlayer(now, present.world, (present.frame?.index ?? 0) > 0));
   }
 
-  /** Let `name` play: a controller, or "real" for a person in the real game. */
+  /** Let `name` play: a controller, or "real" for a person in the real game, "grounded" for one with the dream beside. */
   player(name) {
     this.note(PLAYERS[name], "controller");
-    if (name === "real") {
+    if (name === "real" || name === "grounded") {
       const human = this.present.controller === "human" ? null : this.order("controller", { name: "human" });
-      return Promise.all([human, this.order("real", { on: true })]);
+      return Promise.all([human, this.order("real", { on: name === "real" ? true : name })]);
     }
-    const dream = this.present.real ? this.order("real", { on: false }) : null;
+    const dream = this.present.real || this.present.grounded ? this.order("real", { on: false }) : null;
     return Promise.all([dream, this.order("controller", { name })]);
   }
 
@@ -138,6 +146,25 @@ export class Pilot {
 
   more_steps() {
     return this.sampler(1);
+  }
+
+  cooler() {
+    return this.temperature(-WARMER);
+  }
+
+  hotter() {
+    return this.temperature(WARMER);
+  }
+
+  /** To the moment before the last edit. */
+  undo() {
+    const place = lastEdit(this.present.state);
+    if (place === null) {
+      this.note("There is no edit to take back", "edit");
+      return undefined;
+    }
+    this.note("The edit is taken back", "edit");
+    return this.order("go_to", { position: Math.max(0, place - 1) });
   }
 
   shorter() {
@@ -204,6 +231,17 @@ export class Pilot {
     const wanted = Math.max(1, steps + change);
     this.note(`Sampler: ${wanted} ${wanted === 1 ? "step" : "steps"}`, "sampler");
     return this.order("settings", { changes: { steps: wanted } });
+  }
+
+  temperature(change) {
+    const now = this.present.state?.settings?.temperature;
+    if (typeof now !== "number") {
+      this.note("This world has no temperature", "temperature");
+      return undefined;
+    }
+    const wanted = Number(Math.min(HOTTEST, Math.max(0, now + change)).toFixed(2));
+    this.note(`Temperature ${wanted}`, "temperature");
+    return this.order("settings", { changes: { temperature: wanted } });
   }
 
   horizon(change) {

@@ -62,6 +62,11 @@ export class Present {
     return Boolean(this.frame?.real ?? this.state?.real);
   }
 
+  /** Whether it is the dream that is told every frame of the real game. */
+  get grounded() {
+    return Boolean(this.frame?.grounded ?? this.state?.grounded);
+  }
+
   get over() {
     return Boolean(this.frame && (this.frame.terminated || this.frame.truncated));
   }

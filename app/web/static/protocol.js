@@ -7,9 +7,10 @@ export const HEADER_BYTES = 72;
 const MAX_MOTION = 10000;
 
 const HELLO = 0x01, CONTROL = 0x02, KEY = 0x03, MOUSE = 0x04, BLUR = 0x05, ACK = 0x06, PING = 0x07;
-const FRAME = 0x81, EVENT = 0x82, PONG = 0x83;
+const AXIS = 0x08;
+const FRAME = 0x81, EVENT = 0x82, PONG = 0x83, VIEWS = 0x84;
 const CODECS = { 1: "png", 2: "webp", 3: "jpeg" };
-const FLAGS = ["paused", "rewinding", "terminated", "truncated", "real", "replaying"];
+const FLAGS = ["paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded"];
 const ALARMS = ["late", "dropped"];
 const WIDE = ["seq", "index", "cursor", "length"];
 const NARROW = ["width", "height", "branch", "branches"];
@@ -57,6 +58,16 @@ export function encodeMouse(dx, dy, time) {
   return view.buffer;
 }
 
+/** A stick leans: the world's axis (by index) stands at `value`, -1 to 1. */
+export function encodeAxis(axis, value, time) {
+  const view = new DataView(new ArrayBuffer(14));
+  view.setUint8(0, AXIS);
+  view.setUint8(1, axis);
+  view.setFloat32(2, Math.max(-1, Math.min(1, value)), true);
+  view.setFloat64(6, time, true);
+  return view.buffer;
+}
+
 /** All buttons are let go. */
 export const encodeBlur = (time) => encodeTime(BLUR, time);
 
@@ -72,14 +83,15 @@ export function encodeAck(seq) {
 }
 
 /**
- * The message in a server's bytes (an ArrayBuffer): `{kind: "frame", header, picture}`, `{kind: "event", name, fields}`
- * or `{kind: "pong", time}`. Throws ProtocolError.
+ * The message in a server's bytes (an ArrayBuffer): `{kind: "frame", header, picture}`, `{kind: "event", name, fields}`,
+ * `{kind: "views", seq, views, data}` or `{kind: "pong", time}`. Throws ProtocolError.
  */
 export function decode(buffer) {
   const view = new DataView(buffer);
   const kind = view.byteLength ? view.getUint8(0) : null;
   if (kind === FRAME) return decodeFrame(view);
   if (kind === EVENT) return decodeEvent(buffer);
+  if (kind === VIEWS) return decodeViews(view);
   if (kind === PONG && view.byteLength === 9) return { kind: "pong", time: view.getFloat64(1, true) };
   throw new ProtocolError(`message: got the kind ${kind} in ${view.byteLength} bytes, expected a frame, event or pong`);
 }
@@ -104,14 +116,32 @@ function decodeFrame(view) {
   return { kind: "frame", header, picture: new Uint8Array(view.buffer, HEADER_BYTES) };
 }
 
-function decodeEvent(buffer) {
-  let fields;
-  try {
-    fields = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array(buffer, 1)));
-  } catch (error) {
-    throw new ProtocolError(`event: got no valid JSON (${error.message}), expected an object`);
+function decodeViews(view) {
+  const size = view.byteLength >= 5 ? view.getUint32(1, true) : Infinity;
+  if (5 + size > view.byteLength) {
+    throw new ProtocolError(`views: got ${view.byteLength} bytes, expected a length, as many of JSON, and the values`);
   }
-  if (fields === null || typeof fields !== "object" || typeof fields.event !== "string") {
+  const { seq, views } = parsed("views", new Uint8Array(view.buffer, 5, size));
+  const data = new Uint8Array(view.buffer, 5 + size);
+  const whole = (number) => Number.isInteger(number) && number >= 0;
+  const fits = (one) => whole(one?.offset) && whole(one?.bytes) && one.offset + one.bytes <= data.byteLength;
+  if (!whole(seq) || !Array.isArray(views) || !views.every(fits)) {
+    throw new ProtocolError("views: got views without their values, expected seq, and of each view its part of them");
+  }
+  return { kind: "views", seq, views, data };
+}
+
+function parsed(what, bytes) {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) ?? {};
+  } catch (error) {
+    throw new ProtocolError(`${what}: got no valid JSON (${error.message}), expected an object`);
+  }
+}
+
+function decodeEvent(buffer) {
+  const fields = parsed("event", new Uint8Array(buffer, 1));
+  if (typeof fields !== "object" || typeof fields.event !== "string") {
     throw new ProtocolError("event: got JSON without an event's name, expected an object with one");
   }
   const { event: name, ...rest } = fields;

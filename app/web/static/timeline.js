@@ -8,13 +8,14 @@ const MIDDLE = 20;
 const SHAPES = {
   start: "M-1 -12H1V12H-1Z",
   fork: "M0 -11A4 4 0 1 1 -0.01 -11ZM-1 -4H1V6H-1Z",
+  edit: "M-4 12L-5 6L3 -4L7 0L-1 9Z",
   truncated: "M0 -7L7 0L0 7L-7 0Z",
   terminated: "M-6 -6H6V6H-6Z",
   reward: "M0 -15L5.5 -6H-5.5Z",
   penalty: "M0 15L5.5 6H-5.5Z",
 };
 const NAMES = {
-  start: "start", fork: "fork", truncated: "horizon reached", terminated: "episode ended", reward: "reward",
+  start: "start", fork: "fork", edit: "edit", truncated: "horizon reached", terminated: "episode ended", reward: "reward",
   penalty: "penalty",
 };
 const ORDER = Object.keys(SHAPES);
