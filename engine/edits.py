@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from engine.errors import ReverieError
+from engine.history_codec import LARGEST
 from models.types import View
 
 Change = tuple[int, float]
 """Where in a view (an index into its values, row by row) and the number that goes there."""
-LARGEST = 1e6
-"""Greatest number, either sign, that a value may be set to."""
 
 
 def editable(views: Sequence[View], name: str) -> View:

@@ -16,6 +16,8 @@ FORMAT = 1
 EDITED = 2
 """Format of a history with edits; one without is written as FORMAT, which an older Reverie reads."""
 MAX_EDITS = 10_000
+LARGEST = 1e6
+"""Greatest number, either sign, of an edit from a file or a face."""
 KEYS = {
     "format",
     "world",
@@ -156,8 +158,8 @@ def _edits(source: str, data: dict[str, Any], actions: list[Action | None]) -> d
             valid = _whole(tick) and isinstance(name, str) and 0 < len(name) <= 100 and all(map(_whole, shape))
             if not (valid and 0 < tick < len(actions) and tick not in found and actions[tick] is not None):
                 raise ValueError("a tick that is no step, or a view without a name")
-            if not bool(edit.value().isfinite().all()):
-                raise ValueError("numbers that are not finite")
+            if not bool((edit.value().abs() <= LARGEST).all()):
+                raise ValueError(f"numbers that are not within ±{LARGEST:g}")
         except (ValueError, TypeError, binascii.Error) as error:
             raise _bad(source, "edits", str(row)[:60], f"[tick, view, shape, data] of a tick ({error})") from error
         found[tick] = edit

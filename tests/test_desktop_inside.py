@@ -18,6 +18,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 import pygame
 
 from app.desktop.game import GameChoices, start_game
+from app.desktop.gamepad import Gamepads
 from app.desktop.inspector import Card
 from app.desktop.layout import arrange
 from app.desktop.look import action_rows
@@ -25,9 +26,10 @@ from app.desktop.playing import Playing
 from app.desktop.views import bound_of, index_at, picture_of, value_at, words_for
 from app.desktop.window import Window
 from app.settings import Settings
+from engine.controls import Controls
 from engine.loading import LoadedWorld
 from engine.runner import Shown
-from models.types import View
+from models.types import ActionSpec, View
 from tests.tiny_rssm import DRIVE, tiny_rssm_world
 from tests.tiny_worlds import random_starts
 
@@ -197,3 +199,52 @@ def test_arrows_drive(playing: Playing) -> None:
     assert ("Gas", "1.00") in playing._look.status(shown).more
     pygame.event.post(pygame.event.Event(pygame.WINDOWFOCUSLOST))
     until(playing, lambda shown: shown.frame.action == (0.0, 0.0, 0.0))
+
+
+class Stick:
+    """A gamepad whose axes and buttons are set by the test."""
+
+    def __init__(self) -> None:
+        self.axes, self.buttons = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [False] * 8
+
+    def get_numaxes(self) -> int:
+        return len(self.axes)
+
+    def get_axis(self, number: int) -> float:
+        return self.axes[number]
+
+    def get_numbuttons(self) -> int:
+        return len(self.buttons)
+
+    def get_button(self, number: int) -> bool:
+        return self.buttons[number]
+
+
+def test_a_gamepad_steers_by_degrees() -> None:
+    """Catches: a trigger that is half pressed before it was touched, a stick that knows only full lock."""
+    controls, pad = Controls(), Stick()
+    gamepads = Gamepads(DRIVE, {}, controls)
+    gamepads.add(7, pad)
+    gamepads.poll()
+    assert controls.latch().axes == ()
+    pad.axes = [-0.56, 0.0, -1.0, 0.0, 0.0, -1.0]
+    gamepads.poll()
+    pad.axes[5] = 0.0
+    gamepads.poll()
+    assert dict(controls.latch().axes) == {"steer": -0.5, "gas": 0.5}
+    gamepads.remove(7)
+    assert controls.latch().axes == ()
+
+
+def test_a_gamepad_presses_buttons_of_a_world_that_has_them() -> None:
+    """Catches: a stick that presses the key's name instead of what the key means in this game."""
+    controls, pad = Controls(), Stick()
+    gamepads = Gamepads(ActionSpec(("NOOP", "FIRE", "RIGHT")), {"up": "right", "space": "fire"}, controls)
+    gamepads.add(1, pad)
+    pad.axes[1], pad.buttons[0] = -1.0, True
+    gamepads.poll()
+    assert controls.latch().buttons == {"right", "fire"}
+    pad.axes[1], pad.buttons[0] = 0.0, False
+    gamepads.poll()
+    controls.latch()
+    assert controls.latch().buttons == frozenset()

@@ -31,6 +31,7 @@ ONLY_IN = {
     "pygame": ("app/desktop/",),
     "gymnasium": ("models/envs/", "engine/gym/", "engine/gym.py"),
     "ale_py": ("models/envs/", "app/commands/doctor.py"),
+    **dict.fromkeys(("vizdoom", "crafter", "dm_control", "mujoco", "Box2D"), ("models/envs/",)),
     "gradio": ("app/web/",),
     "fastapi": ("app/web/",),
     "starlette": ("app/web/",),

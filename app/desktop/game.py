@@ -14,6 +14,7 @@ from engine.errors import ReverieError
 from engine.keys import keys_for
 from engine.runner import Runner
 from engine.session import Real, Session
+from models.types import ActionSpec
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
@@ -53,6 +54,7 @@ class Game:
     keymap: Keymap
     agent: AgentController | None = None
     """Who plays by itself, where the world has someone."""
+    actions: ActionSpec = ActionSpec(("NOOP",))
     observes: bool = False
     """Whether the dream can be told what the real game does."""
 
@@ -83,7 +85,7 @@ def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
     agent = _agent(loaded)
     names, starts = spec.actions.names, session.starts
     game = Game(name, spec.family, spec.fps, size, names, starts, runner, controls, keymap, agent)
-    return replace(game, observes=hasattr(loaded.world, "observe"))
+    return replace(game, actions=spec.actions, observes=hasattr(loaded.world, "observe"))
 
 
 def _agent(loaded: LoadedWorld) -> AgentController | None:

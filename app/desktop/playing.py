@@ -9,6 +9,7 @@ import pygame
 
 from app.desktop.bindings import Command
 from app.desktop.game import Game
+from app.desktop.gamepad import Gamepads
 from app.desktop.inspector import Inspector
 from app.desktop.keyboard import Keyboard
 from app.desktop.look import Look, title
@@ -33,6 +34,7 @@ class Playing:
         self.toasts = Toasts(time.perf_counter)
         self.pilot = Pilot(game, self.toasts, window.settings)
         self._keyboard = Keyboard(game.keymap, game.controls)
+        self.gamepads = Gamepads(game.actions, game.keymap.keys, game.controls)
         self._look, self._scene = Look(game), Scene(game)
         edit, setting, undo = self.pilot.edit, self.pilot.setting, self.pilot.undo
         self.inspector = Inspector(edit, setting, undo)
@@ -94,9 +96,13 @@ class Playing:
                 return False
             self.window.notice(event)
             self._pointer(event)
+            self.gamepads.handle(event)
             command = self._keyboard.handle(event)
             if command is not None and not self._obey(command):
                 return False
+            if event.type == pygame.WINDOWFOCUSLOST:
+                self.gamepads.forget()
+        self.gamepads.poll()
         repeated = self._keyboard.repeat()
         if repeated is not None:
             self._obey(repeated)

@@ -34,6 +34,7 @@ class Window:
     def __enter__(self) -> Self:
         pygame.display.init()
         pygame.font.init()
+        pygame.joystick.init()
         pygame.display.set_icon(_icon())
         pygame.display.set_caption(self._title)
         self._set_mode(self._windowed)
@@ -42,6 +43,7 @@ class Window:
     def __exit__(self, *_: object) -> None:
         forget()
         pygame.font.quit()
+        pygame.joystick.quit()
         pygame.display.quit()
 
     @property

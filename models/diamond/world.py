@@ -205,6 +205,10 @@ class DiamondWorld:
         labels = ("noise", *(f"step {k + 1}" for k in range(len(path) - 1)))
         return View("denoising", "film_strip", strip, labels), View("hidden", "vector", hidden, editable=True)
 
+    def inside(self, state: DiamondState) -> tuple[View, ...]:
+        """What of a step's views follows from the state alone."""
+        return (View("hidden", "vector", state.hidden, editable=True),)
+
     def frame(self, state: DiamondState) -> Tensor:
         return state.frames[:, -1]
 
