@@ -31,8 +31,8 @@ class Pad(Protocol):
 class Gamepads:
     """All gamepads there are, read once a turn of the loop.
 
-    keys: key name -> button, by whose arrows sticks press buttons; a gamepad's own four buttons press the first one that
-    no arrow does.
+    keys: key name -> button, by whose arrows sticks press buttons; a gamepad's four own buttons press the first one
+    that no arrow does.
     """
 
     def __init__(self, actions: ActionSpec, keys: Mapping[str, str], controls: Controls) -> None:

@@ -33,14 +33,16 @@ class Branches:
     """Real futures from real states.
 
     context: the frames up to each state, (N, L, 3, H, W) uint8, and the actions between them; futures
-    (N, A, k, 3, H, W) uint8: frames after holding each action for 1 .. k steps; states: the emulator's, batch N; seeds
-    of the games.
+    (N, A, k, 3, H, W) uint8: frames after holding each action for 1 .. k steps; states: the emulator's, batch N, None
+    where a game cannot store it; seeds of the games; held: the actions (A,) or (A, n), and their names.
     """
 
     context: Context
     futures: Tensor
-    states: RealState
+    states: RealState | None
     seeds: tuple[int, ...]
+    held: Tensor
+    names: tuple[str, ...]
 
 
 def real_branches(
@@ -69,16 +71,19 @@ def real_branches(
             found.append(state)
             on_state(1)
             if len(found) == count:
-                return collate(found, tuple(seeds))
+                return collate(found, tuple(seeds), real.spec.actions.names)
     raise ValueError(
         f"evaluation: got {len(found)} states of {real.env.game} from which actions differ within {hold} steps, "
         f"expected {count}"
     )
 
 
-def collate(found: list[tuple[Tensor, Tensor, Tensor, RealState]], seeds: tuple[int, ...]) -> Branches:
+def collate(
+    found: list[tuple[Tensor, Tensor, Tensor, RealState]], seeds: tuple[int, ...], names: tuple[str, ...]
+) -> Branches:
     frames, actions, futures, states = zip(*found, strict=True)
-    return Branches(Context(torch.stack(frames), torch.stack(actions)), torch.stack(futures), cat_states(states), seeds)
+    context = Context(torch.stack(frames), torch.stack(actions))
+    return Branches(context, torch.stack(futures), cat_states(states), seeds, torch.arange(len(names)), names)
 
 
 def states_of_game(
@@ -158,13 +163,12 @@ def measure_actions(world: WorldModel[Any], real: Branches, seed: int, tick: Tic
     late = [(dreams[i, :, -tail:], real.futures[i, :, -tail:]) for i in range(n)]
     first = [next(t for t in range(hold) if distinct(real.futures[i, :, t]) > 1) for i in range(n)]
     soon = [(dreams[i, :, t : t + 1], real.futures[i, :, t : t + 1]) for i, t in enumerate(first)]
-    names = world.spec.actions.names
     return {
         "steps": hold,
         "states": n,
         "games": len(real.seeds),
-        **score(late, names, seed),
-        "first_response": score(soon, names, seed),
+        **score(late, real.names, seed),
+        "first_response": score(soon, real.names, seed),
     }
 
 
@@ -173,7 +177,8 @@ def dream_branches(world: WorldModel[Any], real: Branches, row: int, seed: int, 
     size, hold = real.futures.shape[1:3]
     rows = slice(row, row + max(1, ROWS // size))
     frames, actions = real.context.frames[rows], real.context.actions[rows]
-    held = torch.arange(size).repeat(len(frames))[:, None].expand(-1, hold)
+    held = real.held.repeat(len(frames), *[1] * (real.held.ndim - 1))
+    held = held[:, None].expand(-1, hold, *real.held.shape[1:])
     context = Context(frames.repeat_interleave(size, 0), actions.repeat_interleave(size, 0))
     return dream_on(world, context, held, seed + row * size, tick).frames.unflatten(0, (len(frames), size))
 

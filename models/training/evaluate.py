@@ -31,11 +31,16 @@ from models.training.probe_training import STEPS as PROBE_STEPS
 from models.training.probe_training import Labelled, background, drawn, labelled_frames, probe_error
 from models.training.quality import quality_rows
 from models.training.rollout import WARM_UP, Tick
+from models.training.stored_branches import stored_branches
 from models.world import WorldModel
 
 PROBE_FRAMES = 4096
 WIDE = 140
 """Columns of a terminal from which on the explanations are shown; the card has them always."""
+REPLAYED = ("car_racing", "crafter", "vizdoom")
+"""Environments that come to the same frames again from seed and actions."""
+STORED_STATES = 32
+"""Replayed states at most: each of their branches plays the episode up to there again."""
 TARGETS = ("ball",)
 """Objects that a player of free dreams follows, where the game has one."""
 
@@ -140,7 +145,18 @@ def measure(subject: Subject, bars: Bars) -> dict[str, Any]:
         quality["probe"] = heldout_error(subject, probe, behind)
     if subject.meta.get("env") == "atari":
         quality |= measure_beside_game(subject, probe, bars)
+    elif subject.meta.get("env") in REPLAYED:
+        quality["action_accuracy"] = measure_stored_actions(subject, bars)
     return quality
+
+
+def measure_stored_actions(subject: Subject, bars: Bars) -> dict[str, Any]:
+    """Action accuracy in a game that is played again from its seed."""
+    count = min(subject.segments, STORED_STATES)
+    tick = bars.begin("real futures", count)
+    branches = stored_branches(subject.heldout, count, subject.context, subject.seed, on_state=tick)
+    total = len(branches.futures) * len(branches.held) * HOLD
+    return measure_actions(subject.world, branches, subject.seed, bars.begin("actions", total))
 
 
 def objects_probe(subject: Subject, names: tuple[str, ...], bars: Bars) -> tuple[Probe, torch.Tensor]:

@@ -115,6 +115,7 @@ def measure_free_dreams(
     rng = Rng.seeded(range(seed, seed + rows))
     state = world.initial(Context(starts.context.frames[:rows], starts.context.actions[:rows]), rng)
     present, rewards = play_freely(world, state, first, probe, dreams, rng, steps, tick)
+    assert starts.states is not None
     begun = RealState(starts.states.emulator[:rows], starts.states.screen[:rows])
     real_present, real_rewards = play_freely(real, begun, first, probe, truth, rng, steps, lambda n: None)
     out = {}

@@ -50,8 +50,13 @@ def tiny(space: SpaceConfig) -> RssmConfig:
 
 
 def cpu_pixels_net(space: SpaceConfig) -> RssmConfig:
-    """Fewer channels than ``cpu``: convolutions are most of an update's time."""
-    return cpu(space, depth=8)
+    """Fewer channels than ``cpu``, since convolutions are most of an update's time.
+
+    With fast updates from few steps a policy is sure of itself before the model has seen much: ten times the published
+    entropy keeps it trying.
+    """
+    config = cpu(space, depth=8)
+    return replace(config, behaviour=replace(config.behaviour, entropy=3e-3))
 
 
 def cpu_vector_net(space: SpaceConfig) -> RssmConfig:

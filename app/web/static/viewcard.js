@@ -111,7 +111,7 @@ export class ViewCard {
     this.cursor.style.width = share(1, cells.columns);
     this.cursor.style.height = share(1, cells.rows);
     if (this.number && document.activeElement !== this.number) {
-      this.number.value = String(Number(values[index].toPrecision(4)));
+      this.number.value = String(Number(values[index].toPrecision(3)));
     }
   }
 
