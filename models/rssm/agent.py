@@ -19,13 +19,12 @@ from models.nn.draws import Draws
 from models.rssm.behaviour import Imagined, ImaginedLosses, SlowTarget, imagined_losses, replay_value_loss
 from models.rssm.config import RssmConfig
 from models.rssm.core import Observed, RssmState
-from models.rssm.heads import actor_head, actor_kind, critic_head, scalar_dist
+from models.rssm.heads import actor_head, actor_kind, actor_unimix, critic_head, scalar_dist
 from models.rssm.model import Batch, RssmModel
 from models.rssm.returns import ReturnNorm
 
 Arithmetic = Callable[[], AbstractContextManager[Any]]
 Carry = Mapping[str, Tensor]
-UNIMIX_2023 = 0.01
 
 
 class Optimizers(Protocol):
@@ -82,7 +81,7 @@ class Agent(RssmModel):
         self.retnorm = ReturnNorm(config.behaviour.norm_rate)
         self.target = SlowTarget()
         self.kind = actor_kind(config)
-        self.unimix = UNIMIX_2023 if config.behaviour.version == "v3_2023" else 0.0
+        self.unimix = actor_unimix(config)
 
     def policy(self, feature: Tensor) -> Policy:
         """The distribution of actions at features (..., F)."""

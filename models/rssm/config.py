@@ -72,8 +72,10 @@ class NetConfig:
     init: Literal["trunc_in", "trunc_avg", "glorot"] = "trunc_in"
     codec: Codec = "pool5"
     centred: bool = False
-    """Pictures are seen and drawn as what differs from the mean picture of the data (not published; codecs of V3): small
-    objects before a constant background are then learned from the first updates on."""
+    """Pictures are seen and drawn as what differs from the mean picture of the data (not published; codecs of V3).
+
+    Small objects before a constant background are then learned from the first updates on.
+    """
     depth: int = 64
     mults: tuple[int, ...] = (2, 3, 4, 4)
     units: int = 1024
@@ -101,7 +103,8 @@ class NetConfig:
         if self.centred and self.codec not in ("pool5", "stride5"):
             raise ValueError(f"net.centred: got codec {self.codec!r}, expected pool5 or stride5")
         if self.deter % self.blocks or not 0 <= self.unimix < 1 or self.bins < 3:
-            raise ValueError(f"net: got deter {self.deter}, blocks {self.blocks}, unimix {self.unimix}, bins {self.bins}")
+            got = f"deter {self.deter}, blocks {self.blocks}, unimix {self.unimix}, bins {self.bins}"
+            raise ValueError(f"net: got {got}, expected blocks that divide deter, unimix in 0 .. 1, 3 bins or more")
 
     @property
     def flat(self) -> int:
@@ -317,7 +320,8 @@ def v2(space: SpaceConfig, domain: Literal["atari", "dmc", "crafter"] = "atari")
         slow_every=100,
         replay_value=0.0,
     )
-    model, actor, critic = {"atari": (2e-4, 4e-5, 1e-4), "dmc": (3e-4, 8e-5, 8e-5), "crafter": (1e-4, 1e-4, 1e-4)}[domain]
+    rates = {"atari": (2e-4, 4e-5, 1e-4), "dmc": (3e-4, 8e-5, 8e-5), "crafter": (1e-4, 1e-4, 1e-4)}
+    model, actor, critic = rates[domain]
     optimizer = OptimizerConfig(
         "adam", model, actor, critic, 1e-5, 1e-5, clip=100.0, warmup=0, weight_decay=1e-6, tf_eps=True
     )

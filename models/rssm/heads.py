@@ -71,6 +71,11 @@ def actor_kind(config: RssmConfig) -> Actor:
     return "onehot" if config.space.discrete else config.net.actor_continuous
 
 
+def actor_unimix(config: RssmConfig) -> float:
+    """The uniform share of a discrete actor: V3 of 2023 mixes, the others do not."""
+    return config.net.unimix if config.behaviour.version == "v3_2023" else 0.0
+
+
 def scalar_dist(net: NetConfig, out: Tensor) -> TwoHot | UnitNormal:
     """A reward or value (...) from a head's outputs (..., n): it has ``mean()`` and ``loss(target)``."""
     if net.scalar == "normal":

@@ -17,7 +17,6 @@ from models.rssm.heads import cont_head, reward_head, scalar_dist
 from models.rssm.kl import kl_losses
 from models.rssm.recon import recon_losses
 
-
 MEAN_EDGE = 0.02
 """How near to black and white the decoder's mean picture comes: a logit further out would hardly move."""
 

@@ -15,17 +15,12 @@ from models.rssm.actions import from_vector
 from models.rssm.codec import Encoder
 from models.rssm.config import RssmConfig
 from models.rssm.core import Rssm, RssmState
-from models.rssm.heads import Head, actor_head, actor_kind
+from models.rssm.heads import Head, actor_head, actor_kind, actor_unimix
 from models.rssm.world import RowDraws
 from models.types import ActionSpec, WorldSpec
 from models.world import Rng
 
 KIND = "dreamer"
-
-
-def actor_unimix(config: RssmConfig) -> float:
-    """The uniform share of a discrete actor: V3 of 2023 mixes, the others do not."""
-    return config.net.unimix if config.behaviour.version == "v3_2023" else 0.0
 
 
 class ActorNet(nn.Module):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.checkpoint import MANIFEST, open_world_folder
+from models.data.env_meta import action_spec
 from models.nn.weights import load_weights
 from models.policies.disk import POLICY, PolicyFile, read_policy, write_policy
 from models.rssm.agent import Agent
@@ -16,12 +17,6 @@ from models.training.agent_eval import measure_agent
 from models.training.card import write_card
 from models.training.checkpoint import read_checkpoint
 from models.training.options import ExportOptions
-from models.types import ActionSpec
-
-
-def spec_of(env: dict[str, Any]) -> ActionSpec:
-    """The actions of a run's environment."""
-    return ActionSpec(tuple(env["actions"]), env["action_kind"], tuple(env["action_low"]), tuple(env["action_high"]))
 
 
 def trained_policy(folder: Path, run: dict[str, Any], best: bool) -> tuple[DreamerPolicy, dict[str, Any]]:
@@ -35,7 +30,7 @@ def trained_policy(folder: Path, run: dict[str, Any], best: bool) -> tuple[Dream
     parts, info = read_checkpoint(path)
     load_weights(agent, parts["agent"], str(path))
     network = ActorNet(config, agent.enc, agent.rssm, agent.pol).eval().requires_grad_(False)
-    return DreamerPolicy(network, spec_of(run["env"])), {"weights_of_step": info["step"], "best": best}
+    return DreamerPolicy(network, action_spec(run["env"])), {"weights_of_step": info["step"], "best": best}
 
 
 def export_agent(options: ExportOptions, run: dict[str, Any], record: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ class WorldTraining:
 
 
 def cpu_world(space: SpaceConfig) -> RssmConfig:
-    """For play on a laptop: a wider decoder than ``cpu``; pixels, above all moving ones, weigh more than predictability.
+    """For play on a laptop: a wider decoder than ``cpu``; pixels, above all moving ones, outweigh predictability.
 
     With the published weights the few pixels of a ball are not worth what it costs to keep them in the latent, and
     learning stays with the mean picture for long.
