@@ -97,24 +97,34 @@ def settings_for(store: EpisodeStore) -> RssmSettings:
     return RssmSettings(reward_unit=1.0 if whole else 0.01)
 
 
-def trained_world(folder: Path, run: dict[str, Any], name: str, settings: RssmSettings) -> RssmWorld:
-    """The world of a run's averaged weights. Raises ValueError when it was not trained."""
-    path = folder / PART / "checkpoint.safetensors"
+def trained_world(
+    folder: Path, run: dict[str, Any], name: str, settings: RssmSettings, best: bool = False
+) -> RssmWorld:
+    """The world of a run: its averaged weights, or the dream that an agent learned in.
+
+    Raises ValueError when there is none, or none that shows pictures.
+    """
+    agent = run.get("part") == "agent"
+    path = folder / ("agent" if agent else PART) / ("best.safetensors" if agent and best else "checkpoint.safetensors")
     if not path.exists():
-        raise ValueError(f"{path}: got no checkpoint, expected a trained world; run `reverie train dreamer --data`")
+        raise ValueError(f"{path}: got no checkpoint, expected a trained world; run `reverie train dreamer` first")
     config = RssmConfig.from_dict(run["config"])
-    model = RssmModel(config)
-    load_weights(model, read_checkpoint(path)[0]["ema"], str(path))
-    return RssmWorld(world_spec(run["env"], name), model.eval().requires_grad_(False), settings)
+    if not config.space.image or config.space.vectors:
+        raise ValueError(f"{path}: got a dream of vectors, expected one of pictures alone: there is nothing to see")
+    model, parts = RssmModel(config), read_checkpoint(path)[0]
+    weights = parts["agent" if agent else "ema"]
+    load_weights(model, {key: value for key, value in weights.items() if key in model.state_dict()}, str(path))
+    return RssmWorld(world_spec(run["env"], config, name), model.eval().requires_grad_(False), settings)
 
 
-def world_spec(env: dict[str, Any], name: str) -> WorldSpec:
-    """What a world of such episodes is."""
+def world_spec(env: dict[str, Any], config: RssmConfig, name: str) -> WorldSpec:
+    """What a world of such an environment is."""
+    height, width, _ = config.space.image
     return WorldSpec(
         name=name,
         family="rssm",
-        height=env["height"],
-        width=env["width"],
+        height=height,
+        width=width,
         actions=action_spec(env),
         context=CONTEXT,
         fps=fps(env),
@@ -129,7 +139,7 @@ def export_world(options: ExportOptions, run: dict[str, Any], record: dict[str, 
     from models.training.export import choose_starts, kept_agent, preview
 
     store = EpisodeStore(options.data or Path("data") / run["env"]["game"])
-    world = trained_world(options.run_folder, run, options.out.name, settings_for(store))
+    world = trained_world(options.run_folder, run, options.out.name, settings_for(store), options.best)
     starts = choose_starts(store.episodes("heldout"), options.starts, START_FRAMES)
     provenance = {"env": run["env"], "preset": run["preset"], "seed": run["seed"], **record}
     manifest = Manifest("rssm", run["config"], asdict(world.settings), world.spec, provenance)

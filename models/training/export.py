@@ -127,6 +127,10 @@ def export(options: ExportOptions) -> int:
     if kind == ("dreamer", "agent"):
         from models.training.agent_export import export_agent
 
+        if options.dream:
+            from models.training.dreamer_run import export_world as export_dream
+
+            export_dream(options, run, record)
         print(export_agent(options, run, record))
         return 0
     if kind == ("dreamer", None):

@@ -126,6 +126,9 @@ class ExportOptions:
     """Real games that a policy or an agent is measured on (those only)."""
     best: bool = False
     """Agents: take the weights that an evaluation during training liked best, not the last ones."""
+    dream: bool = False
+    """Agents that see pictures: first make a world of the dream they learned in, its starts from --data, and put them
+    there."""
 
     def run(self) -> int:
         from models.training.export import export
