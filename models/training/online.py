@@ -32,6 +32,8 @@ from models.training.train_ratio import TrainRatio
 
 RECENT = 20
 """Episodes whose mean return is shown."""
+MEAN_STEPS = 250
+"""Newest steps of every environment whose mean picture a ``centred`` codec is told before the first update."""
 LOG_EVERY = 50
 """Updates between TensorBoard entries, which are means over them."""
 SHOWN = ("loss", "rew", "dyn", "entropy")
@@ -109,6 +111,8 @@ class OnlineTraining:
 
     def update(self) -> dict[str, float]:
         """One update of everything. Raises DivergedError on metrics that are not finite."""
+        if self.updates == 0 and self.config.net.centred:
+            self.agent.set_mean(self.replay.newest(MEAN_STEPS, "image").float().div(255).mean((0, 1)))
         windows = self.replay.sample(self.online.batch)
         batch = to_batch(self.config, windows).to(self.device)
         draws = TorchDraws(self.generators["train"], self.device)

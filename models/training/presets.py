@@ -50,13 +50,18 @@ def tiny(space: SpaceConfig) -> RssmConfig:
 
 
 def cpu_pixels_net(space: SpaceConfig) -> RssmConfig:
-    """Fewer channels than ``cpu``, since convolutions are most of an update's time.
+    """Fewer channels than ``cpu``, since convolutions are most of an update's time; what is small is learned early.
 
-    With fast updates from few steps a policy is sure of itself before the model has seen much: ten times the published
-    entropy keeps it trying.
+    Pictures weigh more than predictability and are seen as what differs from the mean one. With fast updates from few
+    steps a policy is sure of itself before the model has seen much: ten times the published entropy keeps it trying.
     """
     config = cpu(space, depth=8)
-    return replace(config, behaviour=replace(config.behaviour, entropy=3e-3))
+    return replace(
+        config,
+        net=replace(config.net, centred=True),
+        loss=replace(config.loss, dyn=0.1, rep=0.02),
+        behaviour=replace(config.behaviour, entropy=3e-3),
+    )
 
 
 def cpu_vector_net(space: SpaceConfig) -> RssmConfig:

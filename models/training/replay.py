@@ -89,6 +89,11 @@ class Replay:
         """The rows of every stream at one step."""
         return torch.arange(self.streams) * self.ring + step % self.ring
 
+    def newest(self, steps: int, name: str) -> Tensor:
+        """One field of the newest steps of every stream, (streams, n, ...) with n at most ``steps``."""
+        first = max(self.oldest, self.count - steps)
+        return torch.stack([self.data[name][self.rows(step)] for step in range(first, self.count)], 1)
+
     def add(self, step: Mapping[str, Tensor]) -> None:
         """Append one step a stream: (streams, ...) for every field."""
         if set(step) != set(self.fields):
