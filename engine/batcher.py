@@ -60,11 +60,15 @@ def take_turns(turns: Sequence[Turn], max_batch: int = MAX_BATCH) -> list[Frame 
 
 
 def kind_of(session: Session, inspect: bool = False) -> Hashable:
-    """Sessions of equal kinds can share a step: same weights, settings, device, and shapes of the state."""
-    world = session.world
+    """Sessions of equal kinds can share a step: same weights, settings, device, and shapes of the state.
+
+    Of a world that is ``alone`` (it holds copies of a real game, each where its player is) nobody else takes a step.
+    """
+    world: Any = session.world
     tensors = state_tensors(session.moment.state).items()
     shapes = tuple((name, tensor.shape[1:], tensor.dtype, tensor.device) for name, tensor in tensors)
-    return session.world_hash, type(world), world.settings, shapes, inspect
+    own = id(world) if getattr(world, "alone", False) else None
+    return session.world_hash, type(world), world.settings, shapes, inspect, own
 
 
 def _prepare(turn: Turn) -> Move | Frame:

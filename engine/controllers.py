@@ -176,4 +176,4 @@ def random_action(spec: ActionSpec, rng: Rng) -> Tensor:
     draw = torch.stack([rng.uniform() for _ in range(spec.size)], dim=1)
     low, high = torch.tensor(spec.low), torch.tensor(spec.high)
     button = (low == 0) & (high == 1) if spec.kind == "buttons" else torch.zeros(spec.size, dtype=torch.bool)
-    return torch.where(button, (draw >= 0.5).float(), low + draw * (high - low))
+    return torch.where(button, (draw >= 0.5).float(), (low + draw * (high - low)).clamp(low, high))

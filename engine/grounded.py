@@ -58,6 +58,7 @@ class GroundedWorld:
         if ours != theirs:
             raise ValueError(f"grounded: got the real game with {theirs}, expected the world's size and actions {ours}")
         self.dream, self.real = dream, real
+        self.alone = bool(getattr(real, "alone", False))
         self.spec = replace(dream.spec, name=f"{dream.spec.name} (grounded)", termination=real.spec.termination)
 
     @property

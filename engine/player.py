@@ -137,7 +137,8 @@ class Player:
         waits = self._wait_at_end and frame.over and self.playback is None
         if waits and isinstance(session.controller, HumanController):
             self.pause(True)
-        return self.shown(frame, self._latch, batch, queue_ms)
+        looks = self.inspect and not frame.views  # a new start or a recorded edit: no step, which would have views
+        return self.shown(self.frame if looks else frame, self._latch, batch, queue_ms)
 
     def shown(
         self, frame: Frame | None = None, latch: Latch | None = None, batch: int = 0, queue_ms: float = 0.0

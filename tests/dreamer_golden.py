@@ -56,6 +56,6 @@ def dreamer_json(name: str) -> Any:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def assert_close(got: Tensor, want: Tensor, rtol: float = 2e-4, atol: float = 2e-5) -> None:
+def assert_close(got: Tensor, want: Tensor, rtol: float = 1e-5, atol: float = 1e-5) -> None:
     """Same shape and values; for gradients of whole networks take rtol 1e-3, atol 1e-5."""
     torch.testing.assert_close(got.detach().float(), want.float(), rtol=rtol, atol=atol)

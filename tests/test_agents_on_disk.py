@@ -21,6 +21,7 @@ from engine.session import Session
 from models.envs.vector_batch import SerialEnvs
 from models.policies import disk
 from models.policies.disk import HEADER, POLICY, PolicyError, PolicyFile, find_agent, read_policy, write_policy
+from models.rssm.actions import from_vector
 from models.rssm.agent import Agent
 from models.rssm.config import RssmConfig, SpaceConfig, v1, v2, v3_2023
 from models.rssm.policy import ActorNet, DreamerPolicy
@@ -43,6 +44,7 @@ from tests.tiny_worlds import ACTIONS, SIZE, randomise, write_tiny
 SPACE = SpaceConfig((SIZE, SIZE, 3), (), 3, True)
 CONFIG = tiny(SPACE)
 DEEPER = replace(CONFIG, net=replace(CONFIG.net, actor_layers=4))
+OTHER_TYPE = CONFIG.to_dict() | {"net": CONFIG.to_dict()["net"] | {"norm_eps": "1e-4"}}
 SPEC = ActionSpec(ACTIONS)
 WORLD = WorldSpec("tiny", "diamond", SIZE, SIZE, SPEC, 4, 15.0)
 GAMES = {"mean": 3.0, "error": 0.5, "deviation": 2.0, "least": 0.0, "greatest": 6.0, "steps": 40, "games": 20}
@@ -119,7 +121,10 @@ def test_it_goes_to_disk_and_back(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"kind": "tree"}, "got a policy of kind 'tree', expected 'dreamer' or 'pixels'"),
+        ({"kind": ["dreamer"]}, "got a policy of kind .*'dreamer'.*, expected 'dreamer' or 'pixels'"),
         ({"kind": "pixels"}, "policy config: got keys"),
+        ({"config": policy().header() | {"network": None}}, "config: got NoneType, expected an object"),
+        ({"config": policy().header() | {"network": OTHER_TYPE}}, "net.norm_eps: got '1e-4', expected float"),
         ({"config": {"network": CONFIG.to_dict()}}, "expected network and actions"),
         ({"config": policy().header() | {"network": DEEPER.to_dict()}}, "missing tensors .*pol"),
         ({"config": policy().header() | {"network": {}}}, "config: got unknown keys .* missing keys"),
@@ -137,6 +142,13 @@ def test_what_is_no_agent_is_refused(tmp_path: Path, changes: dict[str, Any], me
     with pytest.raises(PolicyError, match=message) as caught:
         read_policy(path)
     assert str(path) in str(caught.value)
+
+
+def test_an_agent_of_nowhere_is_not_measured(tmp_path: Path) -> None:
+    """Catches: a traceback for an agent whose file does not say where it was trained."""
+    write_policy(tmp_path / POLICY, policy(), {}, {})
+    with pytest.raises(ValueError, match="does not say where it was trained, expected its environment"):
+        evaluate_agent(tmp_path / POLICY, EvalOptions(str(tmp_path)))
 
 
 def test_it_knows_its_game() -> None:
@@ -165,6 +177,14 @@ def test_continuous_actions_are_the_games(tmp_path: Path) -> None:
     assert torch.equal(spec.check(action, 64), action)
     assert float(action[:, 0].min()) < -0.3
     assert float(action[:, 1].min()) < 0.4
+
+
+def test_rounding_leads_no_action_beyond_its_bounds() -> None:
+    """Catches: an agent that ends a game whose bounds are no round numbers, by an action a rounding error too large."""
+    ends = torch.tensor([[-1.0], [1.0]])
+    for low, high in ((-0.4, 0.8), (-0.3, 0.9), (-0.7, 0.1), (-1.5, 0.7), (0.1, 0.7)):
+        spec = ActionSpec(("a",), "continuous", (low,), (high,))
+        assert spec.check(from_vector(spec, ends), 2).shape == (2, 1)
 
 
 def test_it_plays_in_a_world(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from engine.controllers import RandomController
 from engine.controls import Input
 from engine.moment import Frame
 from engine.session import Session
+from models.envs.counting import CountingEnv
+from models.envs.replayed_world import ReplayedWorld
 from models.types import Context, Prediction
 from models.world import Rng
 from tests.counting import CountingState, CountingWorld, starts
@@ -117,6 +119,23 @@ def test_one_step_a_group_and_no_more_rows_than_allowed() -> None:
     assert world.sizes == [1] * 7
     with pytest.raises(ValueError, match="max_batch: got 0"):
         take_turns([], max_batch=0)
+
+
+def test_a_world_that_is_alone_is_stepped_by_its_own_player() -> None:
+    """Catches: players of a real game who share one's few copies of it, each step of which plays all pasts again."""
+    resets: list[int] = []
+
+    class Env(CountingEnv):
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+            resets.append(1)
+            return super().reset(seed=seed)
+
+    worlds = [ReplayedWorld("counting", 16, make=lambda game, size: Env(size)) for _ in range(6)]  # type: ignore[arg-type]
+    sessions = [session(world, seed, random_starts(world.spec, 2)) for seed, world in enumerate(worlds)]
+    begun = len(resets)
+    for _ in range(5):
+        tick(sessions)
+    assert len(resets) == begun
 
 
 def test_other_hashes_and_shapes_stay_apart() -> None:

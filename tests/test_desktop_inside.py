@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,23 @@ def test_the_temperature_has_a_slider_and_keys(playing: Playing) -> None:
     press(",")
     press(",")
     until(playing, lambda shown: shown.settings.temperature == 0.0)
+
+
+def test_every_place_has_saves_of_its_own(playing: Playing) -> None:
+    """Catches: a save made beside the real game that takes the place of the dream's, which then cannot be loaded."""
+    shown = until(playing, lambda shown: True)
+    places = [shown, replace(shown, real=True), replace(shown, grounded=True)]
+    assert len({playing.pilot._slot(place, 1) for place in places}) == 3
+
+
+def test_a_measure_that_is_no_number_is_drawn(playing: Playing) -> None:
+    """Catches: a surprise beyond all numbers that ends the window."""
+    shown = inside(playing)
+    views = [View("surprise", "scalar", torch.tensor([value])) for value in (torch.inf, torch.nan, -torch.inf)]
+    for view in views:
+        playing.pilot.shown = replace(shown, frame=replace(shown.frame, views=(view,)))
+        playing._draw()
+    assert [card.view.name for card in playing.inspector.cards] == ["surprise"]
 
 
 def test_arrows_drive(playing: Playing) -> None:

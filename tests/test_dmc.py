@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -117,11 +120,53 @@ def test_time_limit_of_gymnasium_truncates() -> None:
     assert seen[-1][2:] == (False, True)
 
 
-@pytest.mark.parametrize("game", ["gym_NoSuchThing-v1", "gym_Blackjack-v1", "nosuchgame"])
+@pytest.mark.parametrize(
+    "game", ["gym_NoSuchThing-v1", "gym_Blackjack-v1", "nosuchgame", "gym_nosuchmodule:Thing-v1", "gym_HalfCheetah-v2"]
+)
 def test_unknown_games_are_refused(game: str) -> None:
     """Catches: a traceback of another library in place of one message."""
     with pytest.raises(ValueError, match="^game: got"):
         make_env(game)
+
+
+@pytest.mark.parametrize(
+    ("game", "near"), [("vizdom_basic", "vizdoom_basic"), ("CarRacing-v3", "car_racing"), ("crafer", "crafter")]
+)
+def test_misspelt_names_have_their_nearest(game: str, near: str) -> None:
+    """Catches: a misspelt environment that is answered with Atari's games alone."""
+    with pytest.raises(ValueError, match=rf"got '{game}', .*did you mean .*{near}"):
+        make_env(game)
+
+
+@pytest.mark.parametrize("error", [ImportError("libEGL.so.1"), AttributeError("'NoneType' has no eglQueryString")])
+def test_a_broken_package_is_one_message(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: a traceback where a package is there and its system library is not."""
+
+    def broken(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr("models.envs.adapter.import_module", broken)
+    with pytest.raises(ValueError, match=f"whose package cannot be loaded .{error}.*reverie"):
+        make_env("dmc_walker_walk")
+
+
+def test_actions_begin_where_the_game_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: index 0 passed to a game whose first action is another number."""
+    taken: list[int] = []
+
+    class Late(gymnasium.Env[np.ndarray, np.int64]):
+        observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+        action_space = gymnasium.spaces.Discrete(3, start=5)
+
+        def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+            taken.append(action)
+            return np.zeros(2, np.float32), 0.0, False, False, {}
+
+    monkeypatch.setattr("gymnasium.make", lambda *args, **options: Late())
+    env = make_env("gym_Late-v0")
+    for action in range(3):
+        env.step(action)
+    assert taken == [5, 6, 7]
 
 
 def test_missing_package_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

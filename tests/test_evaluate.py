@@ -300,7 +300,14 @@ def test_what_vanishes_from_a_dream_is_noticed() -> None:
     """Bug: a mean share hides that in one dream the ball is gone for good."""
     start = marked(torch.full((3, 1, 2), 5.0), torch.ones(3, 1).bool())
     empty = Vanishing([99] * 3).initial(Context(start, torch.zeros(3, 0).long()), None)
-    begun = Branches(Context(start, torch.zeros(3, 0).long()), torch.zeros(3, 3, 1, 3, 16, 16).byte(), empty, (1,))
+    begun = Branches(
+        Context(start, torch.zeros(3, 0).long()),
+        torch.zeros(3, 3, 1, 3, 16, 16).byte(),
+        empty,
+        (1,),
+        torch.arange(3),
+        ("a", "b", "c"),
+    )
     player = (torch.tensor([[0.0, 0.0], [-2.0, 0.0], [2.0, 0.0]]), 0, 1)
     found = measure_free_dreams(
         Vanishing([99, 20, 99]), Vanishing([99] * 3), begun, MarkProbe(), player, 0, quiet, steps=60

@@ -129,6 +129,32 @@ def test_an_environment_that_changed_begins_anew(tmp_path: Path, capsys: pytest.
     assert not two.run(60, StopFlag())
 
 
+def test_fewer_steps_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: a finished training called with fewer steps, that cannot be read or loses what it kept."""
+    monkeypatch.setattr("models.training.replay.CHUNK_ROWS", 16)
+    online = OnlineConfig(**{**vars(ONLINE), "capacity": 1000})
+    one = training(tmp_path, online)
+    one.run(60, StopFlag())
+    two = training(tmp_path, OnlineConfig(**{**vars(online), "steps": 10}))
+    assert not two.run(60, StopFlag())
+    three = training(tmp_path, online)
+    assert (two.step, three.replay.count) == (60, one.replay.count)
+    for name, values in one.replay.data.items():
+        assert torch.equal(three.replay.data[name], values), name
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
+    """Catches: a last checkpoint that can never be gone on from."""
+    one = training(tmp_path)
+    one.save()
+    before = one.path.read_bytes()
+    with torch.no_grad():
+        next(one.agent.pol.parameters()).fill_(float("nan"))
+    with pytest.raises(DivergedError, match="got weights that are not finite"):
+        one.save()
+    assert one.path.read_bytes() == before
+
+
 def test_divergence_is_named(tmp_path: Path) -> None:
     """Catches: hours of training on weights that are no numbers."""
     one = training(tmp_path)
@@ -192,8 +218,9 @@ def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     """Catches: a run that is not recorded, that forgets its first call, or goes on as another."""
     assert train_agent(options(tmp_path)) == 0
     assert train_agent(options(tmp_path, steps=40)) == 0
+    assert train_agent(options(tmp_path, steps=44, lr=1e-5)) == 0, "as the message of a divergence advises"
     record = json.loads((tmp_path / "record.json").read_text())
-    assert record["agent"]["steps"] == 40
+    assert (record["agent"]["steps"], record["agent"]["lr"]) == (44, 1e-5)
     assert "reverie export" in capsys.readouterr().out
     run = json.loads((tmp_path / "run.json").read_text())
     assert (run["env"]["game"], run["env"]["actions"]) == ("counting", ["NOOP", "RIGHT", "LEFT"])
@@ -210,6 +237,7 @@ def test_the_whole_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ({"env": "pongg"}, "did you mean pong"),
         ({"max_minutes": 0.0}, "max_minutes: got 0.0"),
         ({"envs": 0}, "expected positive steps"),
+        ({"lr": 0.0}, "lr: got 0.0, expected more than 0"),
         ({"device": "tpu"}, "device: got 'tpu'"),
     ],
 )

@@ -100,7 +100,7 @@ def given_of(case: str, step: int) -> Given:
     return Given(tensor(case, f"step{step}/post_stoch"), tensor(case, f"step{step}/imag_stoch"), action)
 
 
-def close(got: Tensor, want: Tensor, what: str, rtol: float = 2e-4, atol: float = 2e-5) -> None:
+def close(got: Tensor, want: Tensor, what: str, rtol: float = 1e-5, atol: float = 1e-5) -> None:
     torch.testing.assert_close(got.float(), want.float(), rtol=rtol, atol=atol, msg=lambda text: f"{what}: {text}")
 
 

@@ -36,7 +36,7 @@ def test_reward_and_value_are_the_published_ones() -> None:
         assert_close(out, arrays["logits"])
         dist = scalar_dist(config.net, out)
         assert_close(dist.loss(dreamer("heads")["scalar_target"]), arrays["loss"])
-        assert_close(dist.mean(), arrays["pred"])
+        assert_close(dist.mean(), arrays["pred"], rtol=1e-4)  # sums of bins up to 4.9e8
 
 
 def test_continuation_is_the_published_one() -> None:

@@ -183,8 +183,26 @@ def test_temperature() -> None:
     assert counts[0] < counts[1] < counts[2]
 
 
+@pytest.mark.parametrize("temperature", [1e-300, 1e-40, 1e-4, 1e-3])
+def test_the_coldest_temperatures_are_still_numbers(temperature: float) -> None:
+    """Catches: a temperature that only just is none, by which a dream becomes not-a-number for ever."""
+    for version in ("v1", "v3"):
+        world = tiny_rssm_world(version).with_settings(temperature=temperature)
+        state, _ = begun(world)
+        after, seen = world.step(state, torch.tensor([1, 1]), Rng.seeded((1, 2)))
+        assert bool(after.stoch.isfinite().all()) and bool(seen.reward.isfinite().all())
+
+
 @pytest.mark.parametrize(
-    "change", [{"temperature": -0.1}, {"temperature": 2.1}, {"reward_unit": 0.0}, {"precision": "fp8"}]
+    "change",
+    [
+        {"temperature": -0.1},
+        {"temperature": 2.1},
+        {"reward_unit": 0.0},
+        {"reward_unit": 1e-300},
+        {"reward_unit": 1e300},
+        {"precision": "fp8"},
+    ],
 )
 def test_bad_settings(change: dict[str, Any]) -> None:
     """Catches: a temperature below zero, which would prefer the unlikely."""

@@ -5,6 +5,7 @@ Frame t shows t, the action that led to it, and the episode's length; reward t i
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from models.data.store import EpisodeStore
 from models.nn.draws import TorchDraws
 from models.rssm.agent import Agent, Given
 from models.rssm.config import cpu
-from models.rssm.core import RssmState
+from models.rssm.core import Rssm, RssmState
 from models.rssm.heads import scalar_dist
+from models.training import dreaming
 from models.training.dreamer import WorldTask, WorldTraining, rewarded, space_for, to_batch
+from models.training.dreaming import DreamTask, latents_of
 from models.training.laprop import LaProp
 from models.training.loop import TrainConfig
 from models.types import ActionSpec
@@ -101,9 +104,9 @@ class Fixed:
         return torch.zeros(shape)
 
 
-def test_what_is_imagined_follows_from_the_action_taken(counting_store: Path, tmp_path: Path) -> None:
-    """Catches: a shift by one step anywhere from play to imagination: a model trained on the counting game must expect
-    of each action, in the state that it leads to, the reward that only this action pays."""
+@pytest.fixture(scope="module")
+def agent(counting_store: Path) -> Agent:
+    """An untaught agent around a world model that has learned the counting game."""
     torch.manual_seed(0)
     store = EpisodeStore(counting_store)
     size = store.scan("train")[0][0].shape[-1]
@@ -117,24 +120,71 @@ def test_what_is_imagined_follows_from_the_action_taken(counting_store: Path, tm
         optimizer.zero_grad()
     agent = Agent(config)
     agent.load_state_dict(task.model.state_dict(), strict=False)
+    return agent
+
+
+@torch.no_grad()
+def test_what_is_imagined_follows_from_the_action_taken(counting_store: Path, agent: Agent) -> None:
+    """Catches: a shift by one step anywhere from play to imagination: a model trained on the counting game must expect
+    of each action, in the state that it leads to, the reward that only this action pays."""
     batch = to_batch(windows(counting_store, 6, rows=12, end_share=0), SPEC, CPU)
-    with torch.no_grad():
-        seen, _ = agent.observe(batch, Fixed())
-        horizon = config.behaviour.horizon
-        actions = torch.randint(3, (12, horizon + 1), generator=torch.Generator().manual_seed(1))
-        vectors = torch.nn.functional.one_hot(actions, 3).float()
-        state, expected = RssmState(seen.deter[:, -1], seen.stoch[:, -1]), []
-        for step in range(4):
-            state, _ = agent.rssm.img_step(state, vectors[:, step], Fixed())
-            expected.append(scalar_dist(config.net, agent.rew(agent.rssm.feature(state))).mean())
-        assert float((torch.stack(expected, 1) - (actions[:, :4].float() - 1)).abs().mean()) < 0.3
-        trajectory = agent.imagine(
-            RssmState(seen.deter[:, -1], seen.stoch[:, -1]),
-            TorchDraws(torch.Generator().manual_seed(0)),
-            Given(seen.stoch, stochs(agent, seen, vectors), vectors),
-        )
-        reward = scalar_dist(config.net, agent.rew(agent.rssm.feature_of(trajectory.deter, trajectory.stoch))).mean()
+    seen, _ = agent.observe(batch, Fixed())
+    horizon = agent.config.behaviour.horizon
+    actions = torch.randint(3, (12, horizon + 1), generator=torch.Generator().manual_seed(1))
+    vectors = torch.nn.functional.one_hot(actions, 3).float()
+    state, expected = seen.last(), []
+    for step in range(4):
+        state, _ = agent.rssm.img_step(state, vectors[:, step], Fixed())
+        expected.append(scalar_dist(agent.config.net, agent.rew(agent.rssm.feature(state))).mean())
+    assert float((torch.stack(expected, 1) - (actions[:, :4].float() - 1)).abs().mean()) < 0.3
+    given = Given(seen.stoch, stochs(agent, seen, vectors), vectors)
+    trajectory = agent.imagine(seen.last(), TorchDraws(torch.Generator().manual_seed(0)), given)
+    feature = agent.rssm.feature_of(trajectory.deter, trajectory.stoch)
+    reward = scalar_dist(agent.config.net, agent.rew(feature)).mean()
     assert float((reward[:, 1:5] - (actions[:, :4].float() - 1)).abs().mean()) < 0.3, "the reward of the state reached"
+
+
+def test_latents_of_whole_episodes(counting_store: Path, agent: Agent) -> None:
+    """Catches: a state lost between two chunks of an episode, frames beyond an end, flags of another frame."""
+    episodes = EpisodeStore(counting_store).episodes("train")[:3]
+    agent = deepcopy(agent)
+
+    def likeliest(stats: Tensor, draws: object = None, temperature: float = 1.0) -> Tensor:
+        return Rssm.sample(agent.rssm, stats, None, 0.0)
+
+    agent.rssm.sample = likeliest  # type: ignore[method-assign]
+    chunked, dreaming.CHUNK = dreaming.CHUNK, 7
+    found = latents_of(agent, episodes, SPEC, 0, CPU)
+    dreaming.CHUNK = chunked
+    whole = [to_batch(read_sequence(e, 0, len(e) + 1), SPEC, CPU) for e in episodes]
+    with torch.no_grad():
+        states = [agent.observe(batch, Fixed())[0] for batch in whole]
+    assert int((~found.going).sum()) == 3
+    assert len(found.going) == sum(len(e) + 1 for e in episodes)
+    want = torch.cat([s.deter[0] for s in states]).norm(dim=1).sort().values
+    assert torch.allclose(found.deter.float().norm(dim=1).sort().values, want, atol=2e-2)
+    ends = torch.stack([s.deter[0, -1] for s in states]).norm(dim=1).sort().values
+    assert torch.allclose(found.deter[~found.going].float().norm(dim=1).sort().values, ends, atol=2e-2)
+
+
+def test_an_agent_learns_in_a_dream_that_stays(counting_store: Path, agent: Agent) -> None:
+    """Catches: an actor that climbs the wrong way, learns from another action's reward, or a world that is changed."""
+    agent = deepcopy(agent)
+    before = {name: value.clone() for name, value in agent.state_dict().items() if name.startswith(("rssm.", "rew."))}
+    latents = latents_of(agent, EpisodeStore(counting_store).episodes("train"), SPEC, 0, CPU)
+    task = DreamTask(agent, latents, 32, 0, CPU)
+    optimizer = LaProp((p for p in agent.parameters() if p.requires_grad), lr=3e-3)
+    for _ in range(60):
+        loss, _ = task.loss(task.batch(), 0)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    state, _ = task.batch()
+    with torch.no_grad():
+        chosen = agent.policy(agent.rssm.feature(state)).probs.mean(0)
+    assert float(chosen[2]) > 0.8, "LEFT pays +1, RIGHT nothing, NOOP -1"
+    after = agent.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def stochs(agent: Agent, seen: object, actions: Tensor) -> Tensor:

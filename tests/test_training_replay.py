@@ -262,3 +262,12 @@ def test_gaussian_latents_come_back() -> None:
 def classes(count: Tensor) -> Tensor:
     """(B, 32, 4) one-hot."""
     return torch.eye(4)[count.long() % 4][:, None].expand(-1, 32, -1)
+
+
+def test_half_written_files_go(tmp_path: Path) -> None:
+    """Catches: parts of files that every killed training leaves in the folder."""
+    replay = filled(20)
+    kept = replay.save(tmp_path)
+    (tmp_path / ".steps-000000.safetensors.abc.part").write_bytes(b"half")
+    replay.prune(tmp_path, kept)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept["files"], *kept["latents"]}

@@ -21,6 +21,7 @@ from engine.loading import LoadedWorld
 from engine.playback import Playback
 from engine.player import Player
 from engine.replay import play_replay
+from engine.server.limits import MB, Limits
 from engine.server.link import make_link, read_link
 from engine.server.messages import ViewsMessage
 from engine.server.protocol import decode_server
@@ -219,6 +220,36 @@ def test_the_player_looks_inside_and_edits_what_it_shows() -> None:
     player.inspect = True
     with pytest.raises(ReverieError, match="expected one of those shown that can be edited"):
         player.edit("denoised", [(0, 0.25)])
+
+
+def test_a_new_start_is_looked_into_too() -> None:
+    """Catches: the look inside of the episode before beside the first frame of the next one."""
+    from engine.controls import Controls
+
+    player = Player(Session.open(WORLD, seed=5, horizon=1), Controls())
+    player.inspect = True
+    player.tick()
+    shown = player.tick()
+    assert shown.frame.index == 0
+    (hidden,) = [view for view in shown.frame.views if view.name == "hidden"]
+    assert torch.equal(hidden.value, player.session.inside()[0].value)
+
+
+def test_edits_count_as_memory() -> None:
+    """Catches: edits without end, each kept with the past, that fill the memory of a server."""
+    with hub_of({"tiny": tiny_loaded()}) as hub:
+        client = Client(hub, seed=1)
+        client.value("inspect", on=True)
+        client.value("step")
+        views(client)
+        before = hub.memory.bytes
+        client.value("edit", view="hidden", changes=[[1, 0.5]])
+        grown = hub.memory.bytes - before
+        assert grown > 0
+        assert client.code("edit", view="hidden", changes=[[10_000, 1]]) == "bad_value"
+        assert hub.memory.bytes == before + grown, "one that was refused gives it back"
+        client.guest.stay.play.budget.reserve(int(Limits().session_mb * MB) - hub.memory.bytes, "test")
+        assert client.code("edit", view="hidden", changes=[[1, 0.5]]) == "memory"
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from models.envs.vector_batch import ProcessEnvs
 from models.envs.vizdoom import VizDoomEnv, combinations
 from models.world import Rng
 from tests.tiny_worlds import random_starts
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +135,24 @@ def test_a_killed_worker_takes_its_doom_along() -> None:
     assert time.monotonic() - since < 20
     _, alive = psutil.wait_procs(programs, timeout=10)
     assert not alive
+
+
+def test_a_killed_player_takes_its_doom_along() -> None:
+    """Catches: a Doom and its files that stay for ever after the program that played it was killed."""
+    code = (
+        "import sys, time\nfrom models.envs.vizdoom import VizDoomEnv\nfrom psutil import Process\n"
+        "env = VizDoomEnv('vizdoom_basic')\nfolder = env.forget.peek()[2][0]\n"
+        "print(folder, *[c.pid for c in Process().children() if folder in ' '.join(c.cmdline())], flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as player:
+        assert player.stdout is not None
+        folder, *pids = player.stdout.readline().split()
+        programs = [psutil.Process(int(pid)) for pid in pids]
+        assert len(programs) == 2, "Doom, and who ends it"
+        player.kill()
+    assert not psutil.wait_procs(programs, timeout=20)[1]
+    assert not Path(folder).exists()
 
 
 def test_real_world_shows_the_last_picture_of_an_ended_episode() -> None:

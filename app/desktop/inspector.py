@@ -21,6 +21,8 @@ KEPT = 120
 """Values of a scalar that are drawn."""
 SCALAR = (120, 40)
 WHEEL_PX = 48
+NOTHING = "Nothing to see yet: go on, or step once."
+REAL = "The real game has no inside: look into the dream, or the dream beside it."
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Inspector:
         top = self._head(canvas, inner, shown)
         self._body = body = Rect(inner.left, top, inner.width, inner.bottom - top)
         canvas.surface.set_clip(body)
-        self._cards(canvas, body, shown.frame.views)
+        self._cards(canvas, body, shown.frame.views, REAL if shown.real else NOTHING)
         canvas.surface.set_clip(None)
 
     def _remember(self, shown: Shown) -> None:
@@ -91,7 +93,8 @@ class Inspector:
         self._seen = shown.frame
         for view in shown.frame.views:
             if view.kind == "scalar":
-                self._past.setdefault(view.name, deque(maxlen=KEPT)).append(float(numbers(view)))
+                value = float(np.nan_to_num(numbers(view)))
+                self._past.setdefault(view.name, deque(maxlen=KEPT)).append(value)
 
     def _head(self, canvas: Canvas, inner: Rect, shown: Shown) -> int:
         """Title, sliders and the way back; where the cards begin."""
@@ -119,9 +122,8 @@ class Inspector:
         canvas.text(text, box.center, theme.SMALL, theme.TEXT, bold=True, anchor="center")
         return box
 
-    def _cards(self, canvas: Canvas, body: Rect, views: tuple[View, ...]) -> None:
+    def _cards(self, canvas: Canvas, body: Rect, views: tuple[View, ...], hint: str) -> None:
         if not views:
-            hint = "Nothing to see yet: go on, or step once."
             canvas.text(hint, (body.left, body.top + canvas.px(6)), theme.BODY, theme.MUTED)
             return
         gap = canvas.px(18)

@@ -247,7 +247,8 @@ class Pilot:
     # -- keeping
 
     def _slot(self, shown: Shown, number: int) -> Path:
-        world = f"{self.game.name}-real" if shown.real else self.game.name
+        where = "-grounded" if shown.grounded else "-real" if shown.real else ""
+        world = f"{self.game.name}{where}"
         return Path(self.settings.saves) / world / f"slot-{number}.safetensors"
 
     def _load(self, shown: Shown, command: Command) -> None:

@@ -11,7 +11,7 @@ from engine.server.limits import MB, Limits
 from models.world import state_tensors
 
 OVERHEAD = 4096
-"""Bytes of a moment's objects beside its tensors and its picture, rounded up."""
+"""Bytes of a moment's objects beside its tensors and its picture, or of an edit's beside its value, rounded up."""
 FORKS = 4
 """A session's memory holds the rings of this many branches at least: rewinding is shortened where it would not."""
 

@@ -11,6 +11,7 @@ from engine.server.dials import check_changes, values_of
 from engine.server.errors import ServerError
 from engine.server.keeping import Kept, keep_clip, keep_save, kept
 from engine.server.link import Link, make_link, read_link
+from engine.server.memory import OVERHEAD
 from engine.server.messages import Control
 from engine.server.orders import LATER, PLAYED_BACK, Orders
 from engine.session import Session, real_of
@@ -89,6 +90,27 @@ def start(orders: Orders, order: Control) -> object:
 def begin(session: Session, start: int | None = None, seed: int | None = None) -> None:
     """A new start; a seed that nobody chose follows from the present one."""
     session.new_start(start, derive_seed(session.seed, "next start") >> SEED_SHIFT if seed is None else seed)
+
+
+# -- what is changed by hand
+
+
+def edit(orders: Orders, order: Control) -> object:
+    """What it sets is kept with the past, even where rewinding ends: it counts as memory. Raises ServerError, memory."""
+    name, changes = order.args["view"], [(index, float(number)) for index, number in order.args["changes"]]
+    shown, budget = orders.stay.shown, orders.play.budget
+    views = shown.frame.views if shown is not None else ()
+    size = OVERHEAD + 4 * sum(view.value.numel() for view in views if view.name == name and view.editable)
+    budget.reserve(size, "edit")
+
+    def undo() -> None:
+        budget.release(size)
+
+    try:
+        return orders.give("edit", order, lambda: orders.seat.edit(name, changes), lambda _: None, undo)
+    except ServerError:
+        undo()
+        raise
 
 
 # -- what is kept
@@ -272,7 +294,7 @@ OBEY: Mapping[str, Callable[[Orders, Control], object]] = {
     "controller": controller,
     "real": real,
     "inspect": seat_command(lambda seat, args: seat.inspect(args["on"])),
-    "edit": seat_command(lambda seat, args: seat.edit(args["view"], [(k, float(v)) for k, v in args["changes"]])),
+    "edit": edit,
     "settings": settings,
     "horizon": seat_command(lambda seat, args: seat.horizon(args["frames"])),
     "world": world,

@@ -5,6 +5,7 @@ Pictures are uint8 with channels first; vectors are float32.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,6 +39,8 @@ FAMILIES = {
     "gym_": Maker("models.envs.gym_vector:GymVectorEnv", extra="box2d,mujoco"),
 }
 """Environments whose names begin alike; they are made from their name."""
+EXAMPLES = ("vizdoom_basic", "vizdoom_take_cover", "vizdoom_health_gathering", "dmc_walker_walk", "gym_Pendulum-v1")
+"""Names of theirs, to be near to a misspelt one."""
 
 
 class GameEnv(Protocol):
@@ -97,13 +100,21 @@ def make_env(game: str, size: int = 64) -> GameEnv:
     """
     maker = maker_of(game)
     if maker is None:
+        if near := difflib.get_close_matches(game.lower(), [*GAMES, *EXAMPLES], n=3, cutoff=0.7):
+            raise ValueError(f"game: got {game!r}, expected an environment's name; did you mean {', '.join(near)}?")
         from models.envs.atari import AtariEnv
 
         return AtariEnv(game, size)
     if missing := remedy(game):
         raise ValueError(f"game: got {game!r} without the package {maker.package}, expected it installed: {missing}")
     module, name = maker.target.split(":")
-    make = getattr(import_module(module), name)
+    try:
+        make = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:  # the latter from OpenGL without its library
+        raise ValueError(
+            f"game: got {game!r}, whose package cannot be loaded ({error}), expected a working one: "
+            f"pip install 'reverie[{maker.extra}]', or the system's library that is missing"
+        ) from error
     return make(size) if game in GAMES else make(game, size)
 
 

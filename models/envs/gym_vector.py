@@ -36,7 +36,7 @@ class GymVectorEnv(gymnasium.Env[np.ndarray, Any]):
         except gymnasium.error.DependencyNotInstalled as error:
             hint = "pip install 'reverie[box2d,mujoco]'"
             raise ValueError(f"game: got {game!r} without its package ({error}); expected it: {hint}") from error
-        except gymnasium.error.Error as error:
+        except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"game: got {game!r}, expected gym_ and an environment's id ({error})") from error
         seen = self.env.observation_space
         if not isinstance(seen, gymnasium.spaces.Box) or len(seen.shape) != 1:
@@ -55,7 +55,9 @@ class GymVectorEnv(gymnasium.Env[np.ndarray, Any]):
         return np.asarray(seen, np.float32), info
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        act = int(action) if self.actions.kind == "discrete" else np.asarray(action, self.action_space.dtype)
+        space = self.action_space
+        first = space.start if isinstance(space, gymnasium.spaces.Discrete) else 0
+        act = first + int(action) if self.actions.kind == "discrete" else np.asarray(action, space.dtype)
         seen, reward, terminated, truncated, info = self.env.step(act)
         return np.asarray(seen, np.float32), float(reward), bool(terminated), bool(truncated), info
 

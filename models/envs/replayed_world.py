@@ -78,8 +78,10 @@ class ReplayedWorld:
 
     Every row is a game of its own. A game that was over stays over, with reward 0. ``signed`` gives the sign of the
     reward instead of the game's own. With ``like``, the spec of a dream of this game, no game is opened before it is
-    played; it must have the same actions.
+    played; it must have the same actions. ``alone``: its copies of the game are few, so it is for one player.
     """
+
+    alone = True
 
     def __init__(
         self,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import subprocess
 import tempfile
 import weakref
 from contextlib import suppress
@@ -12,6 +14,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import psutil
 import vizdoom
 
 from models.types import ActionSpec
@@ -44,8 +47,28 @@ def combinations(buttons: list[str]) -> dict[str, list[float]]:
     return actions
 
 
-def forget(folder: str) -> None:
+def forget(folder: str, guards: list[subprocess.Popen[bytes]]) -> None:
+    """Doom was closed, or goes with this process."""
+    for guard in guards:
+        guard.kill()
+        guard.wait()
+    guards.clear()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def guard_over(folder: str) -> list[subprocess.Popen[bytes]]:
+    """A shell for each Doom of that folder, which ends it and its files when this process is killed.
+
+    Doom itself would stay for ever: nobody tells it. The shell reads from this process and hears that it is gone.
+    """
+    if os.name != "posix":
+        return []
+    ours = [child for child in psutil.Process().children() if any(folder in part for part in child.cmdline())]
+    script = 'read _; kill -9 "$0"; rm -rf "$1"'
+    return [
+        subprocess.Popen(["sh", "-c", script, str(doom.pid), folder], stdin=subprocess.PIPE, start_new_session=True)
+        for doom in ours
+    ]
 
 
 class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
@@ -79,7 +102,8 @@ class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
     def open(self, scenario: str) -> vizdoom.DoomGame:
         """Start Doom without window or sound, its own files in a folder that goes with it."""
         folder = tempfile.mkdtemp(prefix="reverie-doom-")
-        weakref.finalize(self, forget, folder)
+        guards: list[subprocess.Popen[bytes]] = []
+        self.forget = weakref.finalize(self, forget, folder, guards)
         doom = vizdoom.DoomGame()
         doom.load_config(str(Path(vizdoom.scenarios_path) / f"{scenario}.cfg"))
         doom.set_doom_config_path(str(Path(folder) / "doom.ini"))
@@ -89,6 +113,7 @@ class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
         doom.set_screen_format(vizdoom.ScreenFormat.RGB24)
         doom.set_screen_resolution(vizdoom.ScreenResolution.RES_160X120)
         doom.init()
+        guards.extend(guard_over(folder))
         with suppress(OSError):
             Path("_vizdoom").rmdir()  # Doom leaves it, empty, where it is started
         return doom
@@ -138,3 +163,4 @@ class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     def close(self) -> None:
         self.doom.close()
+        self.forget()

@@ -87,7 +87,7 @@ def read_policy(path: Path) -> PolicyFile:
     header, weights = _read(path)
     if set(header) != KEYS:
         raise PolicyError(f"{path}: got keys {sorted(header)}, expected exactly {sorted(KEYS)}")
-    if header["kind"] not in KINDS:
+    if not isinstance(header["kind"], str) or header["kind"] not in KINDS:
         known = " or ".join(repr(kind) for kind in sorted(KINDS))
         raise PolicyError(f"{path}: got a policy of kind {header['kind']!r}, expected {known}; update Reverie")
     if not isinstance(header["provenance"], dict) or not isinstance(header["quality"], dict):

@@ -24,11 +24,11 @@ def to_vector(spec: ActionSpec, action: Tensor) -> Tensor:
 
 
 def from_vector(spec: ActionSpec, vector: Tensor) -> Tensor:
-    """The inverse of ``to_vector``; components beyond [-1, 1] are clipped."""
+    """The inverse of ``to_vector``; components beyond [-1, 1] are clipped, and what rounding puts beyond the bounds."""
     if spec.kind == "discrete":
         return vector.argmax(-1)
     low, high = (bound.to(vector.device) for bound in bounds(spec))
-    return low + (vector.clamp(-1, 1) + 1) / 2 * (high - low)
+    return (low + (vector.clamp(-1, 1) + 1) / 2 * (high - low)).clamp(low, high)
 
 
 def space_of(spec: ActionSpec, image: tuple[int, ...] = (), vectors: tuple[tuple[str, int], ...] = ()) -> SpaceConfig:

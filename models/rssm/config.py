@@ -100,6 +100,9 @@ class NetConfig:
         widths = (self.stoch, self.classes, self.deter, self.hidden, self.blocks, self.depth, self.units, *self.mults)
         if min(widths) < 1 or not self.mults:
             raise ValueError(f"net: got {self}, expected widths of at least 1")
+        heads = (self.reward_layers, self.cont_layers, self.actor_layers, self.critic_layers)
+        if min(self.dyn_layers, self.post_layers) < 1 or min(self.prior_layers, self.vector_layers, *heads) < 0:
+            raise ValueError(f"net: got {self}, expected dyn_layers and post_layers of at least 1, no others below 0")
         if self.centred and self.codec not in ("pool5", "stride5"):
             raise ValueError(f"net.centred: got codec {self.codec!r}, expected pool5 or stride5")
         if self.deter % self.blocks or not 0 <= self.unimix < 1 or self.bins < 3:
@@ -210,7 +213,9 @@ class RssmConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RssmConfig:
-        """Strict: unknown and missing keys are errors that name them."""
+        """Strict: unknown and missing keys and values of another type are errors that name them."""
+        if not isinstance(values, dict):
+            raise ValueError(f"config: got {type(values).__name__}, expected an object")
         parts: dict[str, Any] = {
             "space": SpaceConfig,
             "net": NetConfig,

@@ -21,6 +21,8 @@ from models.rssm.config import NetConfig
 from models.rssm.layers import Linear, Mlp, cast
 
 STD_FLOOR = 0.1
+COLD = 1e-3
+"""Temperatures below it are 0: log-probabilities divided by still smaller ones are no numbers any more."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Rssm(nn.Module):
         return Normal(*stats.chunk(2, -1))
 
     def sample(self, stats: Tensor, draws: Draws | Tensor | None = None, temperature: float = 1.0) -> Tensor:
-        """stoch (..., S, K). 0 is the mode; otherwise log-probabilities are divided, deviations multiplied by it."""
+        """stoch (..., S, K). Log-probabilities are divided, deviations multiplied by the temperature; below COLD: the mode."""
         dist = self.dist(stats)
-        if temperature == 0:
+        if temperature < COLD:
             mode = dist.mode()
             return dist.straight_through(mode) if isinstance(dist, OneHot) else mode.unsqueeze(-1)
         if draws is None:

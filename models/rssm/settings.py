@@ -8,6 +8,8 @@ from typing import Any
 from models.nn.precision import PRECISIONS
 
 HOTTEST = 2.0
+FINEST, COARSEST = 1e-6, 1e6
+"""Bounds of reward_unit, within which rounding in float32 gives numbers."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class RssmSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= HOTTEST:
             raise ValueError(f"temperature: got {self.temperature}, expected 0 to {HOTTEST}")
-        if not 0 < self.reward_unit < float("inf"):
-            raise ValueError(f"reward_unit: got {self.reward_unit}, expected more than 0")
+        if not FINEST <= self.reward_unit <= COARSEST:
+            raise ValueError(f"reward_unit: got {self.reward_unit}, expected {FINEST} to {COARSEST}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: got {self.precision!r}, expected one of {PRECISIONS}")
 

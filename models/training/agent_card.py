@@ -36,18 +36,33 @@ def agent_section(found: PolicyFile) -> str:
     """How it learned and how well it plays, for its own card and for a world's."""
     known, learned = found.provenance, found.provenance["agent"]
     weights = sum(tensor.numel() for tensor in found.policy.weights().values())
-    env = known["env"]
+    took = work_in_dream(learned) if "stored_steps" in learned else work_online(learned, known["env"])
     lines = [
         "## Agent",
         "",
         f"Dreamer V3's recipe, preset `{known['preset']}`, seed {known['seed']}: a world model was learned from what "
-        f"happened, the actor and its critic in that model's dreams alone. {weights} weights play. Training took "
-        f"{learned['steps']} steps of the real environment ({learned['steps'] * env['action_repeat']} of the game) in "
-        f"{learned['episodes']} episodes, {learned['updates']} updates of {learned['batch']} x {learned['length']} "
-        f"steps, {learned['minutes']} minutes on {learned['hardware']}.",
+        f"happened, the actor and its critic in that model's dreams alone. {weights} weights play. {took}, "
+        f"{learned['minutes']} minutes on {learned['hardware']}.",
         "",
     ]
     return "\n".join([*lines, *games_table(found.quality.get("real_game", {}))])
+
+
+def work_online(learned: Mapping[str, Any], env: Mapping[str, Any]) -> str:
+    """What an agent that played the real environment took to learn."""
+    return (
+        f"Training took {learned['steps']} steps of the real environment ({learned['steps'] * env['action_repeat']} "
+        f"of the game) in {learned['episodes']} episodes, {learned['updates']} updates of {learned['batch']} x "
+        f"{learned['length']} steps"
+    )
+
+
+def work_in_dream(learned: Mapping[str, Any]) -> str:
+    """The same of one that learned in a finished world: it never played the real game."""
+    return (
+        f"It never played the real game: it learned inside the world beside it, from {learned['stored_steps']} "
+        f"stored states, in {learned['updates']} updates of {learned['batch']} imagined plays"
+    )
 
 
 def games_table(games: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -153,8 +153,11 @@ def evaluate_agent(path: Path, options: EvalOptions) -> int:
     console, found = Console(), read_policy(path)
     if not isinstance(found.policy, DreamerPolicy):
         raise ValueError(f"{path}: got an agent of kind {found.policy.kind!r}, which `reverie export` measures")
+    env = found.provenance.get("env")
+    if not isinstance(env, dict) or not isinstance(env.get("game"), str):
+        raise ValueError(f"{path}: got a policy that does not say where it was trained, expected its environment")
     try:
-        games = measure_agent(found.policy, found.provenance["env"], options.games)
+        games = measure_agent(found.policy, env, options.games)
     except KeyboardInterrupt:
         console.print("stopped; nothing was stored")
         return 130

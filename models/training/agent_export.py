@@ -28,7 +28,7 @@ def trained_policy(folder: Path, run: dict[str, Any], best: bool) -> tuple[Dream
     config = RssmConfig.from_dict(run["config"])
     agent = Agent(config)
     parts, info = read_checkpoint(path)
-    load_weights(agent, parts["agent"], str(path))
+    load_weights(agent, parts["agent"] if "agent" in parts else parts["model"], str(path))
     network = ActorNet(config, agent.enc, agent.rssm, agent.pol).eval().requires_grad_(False)
     return DreamerPolicy(network, action_spec(run["env"])), {"weights_of_step": info["step"], "best": best}
 

@@ -42,6 +42,10 @@ def laprop(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
 
 def train_world(options: TrainOptions) -> int:
     """Train within the time box. Returns 0, or 130 after Ctrl-C."""
+    if options.part == "agent":
+        from models.training.dreaming import train_in_dream
+
+        return train_in_dream(options)
     if options.data is None:
         raise ValueError("train: got neither --data nor --env, expected stored episodes or an environment")
     device = prepare(options)

@@ -70,9 +70,8 @@ class OnlineTraining:
         place(agent, device)
         self.agent: Agent = agent
         self.optimizer = make_optimizer(agent, config)
-        length = online.length + int(config.repval_stored)
-        room = min(online.capacity, online.steps + len(rows) * (length + 1))
-        self.replay = Replay(replay_fields(config), len(rows), length, room, online=config.repval_stored, seed=seed)
+        self.seed = seed
+        self.replay = self.room_for(online.steps)
         self.ratio = TrainRatio(online.ratio / (online.batch * online.length))
         self.generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(("act", "train"), 1)}
         self.carry: dict[str, Tensor] = agent.initial(len(rows))
@@ -88,6 +87,13 @@ class OnlineTraining:
     @property
     def path(self) -> Path:
         return self.folder / "checkpoint.safetensors"
+
+    def room_for(self, steps: int) -> Replay:
+        """An empty replay that keeps all of so many steps, as far as the capacity allows."""
+        stored, rows = self.config.repval_stored, len(self.rows)
+        length = self.online.length + int(stored)
+        room = min(self.online.capacity, steps + rows * (length + 1))
+        return Replay(replay_fields(self.config), rows, length, room, online=stored, seed=self.seed)
 
     @property
     def begin(self) -> int:
@@ -120,16 +126,25 @@ class OnlineTraining:
         self.updates += 1
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"agent: got {name} {value} at update {self.updates}, expected a finite number; run again with a "
-                    "lower --lr: it goes on from the last checkpoint"
-                )
+                raise self.diverged(f"{name} {value}")
         if self.config.repval_stored:
             self.replay.rewrite(windows, keep_latents(self.config, latents), skip=1)
         return metrics
 
+    def diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"agent: got {what} at update {self.updates}, expected a finite number; run again with a lower --lr: it "
+            "goes on from the last checkpoint"
+        )
+
     def save(self) -> None:
-        """Replay first, then the checkpoint that names its files, then what no checkpoint names is removed."""
+        """Replay first, then the checkpoint that names its files, then what no checkpoint names is removed.
+
+        Raises DivergedError, and keeps the files as they are, when a weight is not finite: an update can leave such
+        ones behind losses that were.
+        """
+        if not all(bool(tensor.isfinite().all()) for tensor in self.agent.state_dict().values()):
+            raise self.diverged("weights that are not finite")
         kept = self.replay.save(self.folder / "replay")
         rows, rows_info = self.rows.state()
         parts = {
@@ -158,6 +173,8 @@ class OnlineTraining:
         self.best = -math.inf if info["best"] is None else info["best"]
         self.recent.extend((float(value), int(steps)) for value, steps in info["recent"])
         self.ratio.restore(info["ratio"])
+        if self.step > self.online.steps:  # fewer steps than were done already
+            self.replay = self.room_for(self.step)
         self.replay.restore(self.folder / "replay", info["replay"])
         lost = self.rows.restore(parts["rows"], info["rows"])
         if lost:

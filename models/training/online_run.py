@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -44,17 +45,20 @@ def train_agent(options: TrainOptions) -> int:
         raise ValueError("train dreamer --env: got --data, --init or --part, expected none of them")
     device = prepare(options)
     first = make_env(options.env)
-    name, preset = preset_of(options.preset, first.observes)
-    online = online_config(options, preset)
+    observes = first.observes
     first.close()
+    name, preset = preset_of(options.preset, observes)
+    online = online_config(options, preset)
     envs = make_rows(options.env, online)
-    config = preset[0](env_space(envs))
-    if options.lr is not None:
-        config = replace(config, optimizer=replace(config.optimizer, lr=options.lr))
-    folder = options.out or Path("runs") / f"{FAMILY}-{envs.game}"
     evaluation = Evaluation(envs.game, online.size, online.eval_episodes)
     try:
-        open_run(folder, options.seed, name, config, online, env_settings(envs))
+        published = preset[0](env_space(envs))
+        if options.entropy is not None:
+            behaviour = replace(published.behaviour, entropy=options.entropy)
+            published = replace(published, behaviour=behaviour)
+        config = with_rate(published, options.lr)
+        folder = options.out or Path("runs") / f"{FAMILY}-{envs.game}"
+        open_run(folder, options.seed, name, published, online, env_settings(envs))
         rows = EnvRows(envs, lambda episode: seed_of(options.seed, episode))
         with StopFlag() as stop:
             evaluation.stopped = stop.is_set
@@ -84,6 +88,15 @@ def train_agent(options: TrainOptions) -> int:
     return 0
 
 
+def with_rate(config: RssmConfig, lr: float | None) -> RssmConfig:
+    """With another learning rate of the world model (V3: of everything). Raises ValueError where it is no rate."""
+    if lr is None:
+        return config
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr: got {lr}, expected more than 0")
+    return replace(config, optimizer=replace(config.optimizer, lr=lr))
+
+
 def make_rows(game: str, online: OnlineConfig) -> Rows:
     """The environments of a training: in this process, or where they are many in processes of their own."""
     return (ProcessEnvs if online.processes else SerialEnvs)(game, online.envs, online.size)
@@ -92,7 +105,10 @@ def make_rows(game: str, online: OnlineConfig) -> Rows:
 def open_run(
     folder: Path, seed: int, preset: str, config: RssmConfig, online: OnlineConfig, settings: dict[str, Any]
 ) -> None:
-    """Create a run's folder, or check that an existing one is the same run. Its steps may be raised later."""
+    """Create a run's folder, or check that an existing one is the same run.
+
+    ``config`` is the preset's: a later call may have other steps and another learning rate.
+    """
     training = {key: value for key, value in asdict(online).items() if key not in ("steps", "eval_every")}
     run: dict[str, Any] = {"format": 1, "family": FAMILY, "part": PART, "preset": preset, "seed": seed}
     check_run(folder, run | {"config": config.to_dict(), "online": training, "env": settings})
@@ -108,6 +124,7 @@ def record(folder: Path, training: OnlineTraining, machine: str) -> None:
         "batch": training.online.batch,
         "length": training.online.length,
         "ratio": training.online.ratio,
+        "lr": training.config.optimizer.lr,
         "return_of_last_episodes": round(training.mean_return(), 2),
         "hardware": machine,
         "curve": training.curve,

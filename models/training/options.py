@@ -56,8 +56,9 @@ class TrainOptions:
     dmc_proprio, dmc_vision, atari57."""
     init: Path | None = None
     """A run to begin from: its averaged weights, where this run has no checkpoint of its own yet."""
-    part: Literal["all", "denoiser", "rew_end"] = "all"
-    """What to train; all is the denoiser, then the model of reward and termination."""
+    part: Literal["all", "denoiser", "rew_end", "agent"] = "all"
+    """What to train. diamond: all is the denoiser, then the model of reward and termination. dreamer --data: agent is
+    an actor and a critic that learn inside the world of the run --init, without playing the real game."""
     max_minutes: float = 60.0
     """Wall time of this call, all parts together."""
     steps: int | None = None
@@ -68,6 +69,9 @@ class TrainOptions:
     """Environments side by side (--env); the preset's by default."""
     ratio: float | None = None
     """Replayed steps for each step of the environment (--env); the preset's by default."""
+    entropy: float | None = None
+    """How much an agent is paid for trying things (--env); the preset's by default. Where what pays is rare and every
+    attempt costs, 0.02 keeps it from giving up before the model has understood."""
     eval_every: int | None = None
     """Environment steps between evaluations (--env), 0 for none; the preset's by default."""
     threads: int = 0

@@ -79,7 +79,7 @@ PRESETS: dict[str, Preset] = {
     "atari57": (lambda space: v3(space), OnlineConfig(51_000_000, 32.0, envs=16, processes=True)),
     "cpu_pixels": (
         cpu_pixels_net,
-        OnlineConfig(400_000, 32.0, envs=4, batch=8, length=32, capacity=200_000, begin=1000, eval_every=20_000),
+        OnlineConfig(400_000, 32.0, envs=4, batch=8, length=32, capacity=200_000, begin=4000, eval_every=20_000),
     ),
     "cpu_vector": (
         cpu_vector_net,

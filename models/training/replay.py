@@ -231,8 +231,8 @@ class Replay:
             ) from error
 
     def prune(self, folder: Path, info: Mapping[str, Any]) -> None:
-        """Remove the files that the given state does not name."""
+        """Remove the files that the given state does not name, and what a killed process left half written."""
         named = {*info["files"], *info["latents"]}
-        for path in folder.glob("*.safetensors"):
+        for path in [*folder.glob("*.safetensors"), *folder.glob(".*.part")]:
             if path.name not in named:
                 path.unlink()

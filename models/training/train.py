@@ -61,6 +61,8 @@ def train(options: TrainOptions) -> int:
     folder = options.out or Path("runs") / f"{options.family}-{diamond.episode_settings(store)['game']}"
     config = open_run(folder, options, store)
     autocast = arithmetic(options.precision, device)
+    if options.part not in ("all", *TASKS):
+        raise ValueError(f"part: got {options.part!r}, expected all or one of {', '.join(TASKS)} for this family")
     parts: list[str] = list(TASKS) if options.part == "all" else [options.part]
     if options.init:
         take_over(folder, options.init, parts)

@@ -158,6 +158,19 @@ def test_the_dream_beside_the_real_game(player: Player) -> None:
     player.until("reverie.frame && !reverie.frame.grounded && !reverie.state.grounded", "it is the dream again")
 
 
+def test_the_real_game_has_no_inside(player: Player) -> None:
+    """Bug: the dream's last look inside that stays beside pictures of the real game."""
+    player.open("rssm", start=0, seed=4)
+    look_inside(player)
+    player.choose("In the real game")
+    player.until("reverie.frame?.real && reverie.state.real", "it is the real game")
+    player.until("!document.querySelector('.rc-card')", "nothing of the dream is left")
+    player.page.get_by_text("The real game has no inside").wait_for()
+    player.choose("In the real game")
+    player.until("reverie.frame && !reverie.frame.real", "it is the dream again")
+    card(player, "stoch").wait_for()
+
+
 def test_arrows_steer_and_values_are_shown(player: Player) -> None:
     """Bug: continuous actions that no key reaches, or that nobody can read."""
     player.open("car_racing", start=0, seed=4)

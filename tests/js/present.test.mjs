@@ -92,3 +92,14 @@ test("a world without a title is called by its file's name", () => {
   assert.equal(titleOf({ name: "ms_pacman-small" }), "Ms Pacman Small");
   assert.equal(titleOf({ name: "pong", title: "Pong" }), "Pong");
 });
+
+test("how a replay went lies over the picture of a player who has gone elsewhere since", () => {
+  for (const verb of ["edit", "step", "go_to", "rewind", "load"]) {
+    const present = playing({ paused: true });
+    present.playback = { frames: 9, same: true };
+    present.ask("inspect");
+    assert.equal(overlayOf(present, OPEN, 0).kind, "replayed");
+    present.ask(verb);
+    assert.equal(overlayOf(present, OPEN, 0), null, verb);
+  }
+});

@@ -242,6 +242,7 @@ export class Client {
 
   order(verb, args) {
     const { present } = this;
+    present.ask(verb);
     const opens = verb === "world" || verb === "replay";
     if (opens) present.opening = verb === "world" ? String(args.name) : "the replay";
     if (verb === "replay") this.link = args.link;

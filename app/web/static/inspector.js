@@ -4,6 +4,9 @@ import { el, say } from "./dom.js";
 import { ViewCard } from "./viewcard.js";
 import { lastEdit } from "./views.js";
 
+const NOTHING = "Nothing to see yet: go on, or step once.";
+const REAL = "The real game has no inside: look into the dream, or the dream beside it.";
+
 /**
  * order(verb, args): as Connection.order, with errors shown. obey(command): of the page. back(): the keyboard belongs to
  * the game again.
@@ -13,7 +16,7 @@ export class Inspector {
     Object.assign(this, { order, obey, back });
     this.cards = new Map();
     this.waiting = null;
-    this.hint = el("p", { class: "rc-inside-hint" }, "Nothing to see yet: go on, or step once.");
+    this.hint = el("p", { class: "rc-inside-hint" }, NOTHING);
     this.undo = el("button", { type: "button", class: "rc-undo", disabled: true, onclick: () => obey("undo") }, "Undo edit");
     const close = el("button", { type: "button", class: "rc-close", "aria-label": "Close", onclick: () => this.toggle() }, "×");
     const title = el("h3", {}, "Inside the world");
@@ -57,7 +60,11 @@ export class Inspector {
 
   /** Frame `seq` is on the canvas. */
   show(seq) {
-    if (!this.open || !this.waiting || this.waiting.seq > seq) return;
+    if (!this.open || this.waiting?.seq > seq) return;
+    if (this.waiting?.seq !== seq) {
+      this.clear(); // no look came with this frame: what is shown belongs to another one
+      return;
+    }
     const { views, data } = this.waiting;
     this.waiting = null;
     this.hint.hidden = views.length > 0;
@@ -91,6 +98,7 @@ export class Inspector {
   /** state: of the session. Whether there is an edit to take back. */
   follow(state) {
     this.undo.disabled = lastEdit(state) === null;
+    say(this.hint, state.real ? REAL : NOTHING);
     say(this.undo, "Undo edit");
   }
 }

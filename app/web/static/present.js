@@ -3,6 +3,7 @@
 import { signed } from "./measures.js";
 
 const WAKING_MS = 800;
+const MOVES = new Set(["step", "rewind", "scrub", "go_to", "load", "fork", "branch", "start", "real", "edit"]);
 const WHO = { human: "You", agent: "Agent", random: "Chance", replay: "Replay", again: "Again", real: "Real game" };
 
 /** A world's name to read: ms_pacman becomes Ms Pacman. */
@@ -23,6 +24,11 @@ export class Present {
     this.asleep = [];
     this.asleepSince = 0;
     this.opening = null;
+  }
+
+  /** The player gives an order: who goes elsewhere wants to see it, not how a replay went. */
+  ask(verb) {
+    if (MOVES.has(verb)) this.playback = null;
   }
 
   /** A frame came; it is not drawn yet. */

@@ -19,6 +19,7 @@ export class ViewCard {
     this.selected = null;
     this.dragged = null;
     this.series = new Series(120);
+    this.strips = { come: 0, shown: 0 };
     this.info = el("output", { class: "rc-card-info" });
     this.canvas = el("canvas", { class: `rc-view rc-${view.kind}`, ...this.names() });
     this.context = this.canvas.getContext("2d", { alpha: false });
@@ -52,7 +53,10 @@ export class ViewCard {
   // -- pictures
 
   async strip(view, bytes) {
+    const number = (this.strips.come += 1);
     const bitmap = await createImageBitmap(new Blob([bytes], { type: TYPES[view.type] }));
+    if (number < this.strips.shown) return; // a later one was decoded sooner
+    this.strips.shown = number;
     this.size(bitmap.width, bitmap.height, view.shape[2] < 40 ? 3 : 1.5);
     this.context.drawImage(bitmap, 0, 0);
     bitmap.close();
