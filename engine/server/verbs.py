@@ -96,7 +96,7 @@ def begin(session: Session, start: int | None = None, seed: int | None = None) -
 
 
 def edit(orders: Orders, order: Control) -> object:
-    """What it sets is kept with the past, even where rewinding ends: it counts as memory. Raises ServerError, memory."""
+    """What it sets is kept with the past, beyond all rewinding: it counts as memory. Raises ServerError, memory."""
     name, changes = order.args["view"], [(index, float(number)) for index, number in order.args["changes"]]
     shown, budget = orders.stay.shown, orders.play.budget
     views = shown.frame.views if shown is not None else ()

@@ -51,7 +51,7 @@ def forget(folder: str, guards: list[subprocess.Popen[bytes]]) -> None:
     """Doom was closed, or goes with this process."""
     for guard in guards:
         guard.kill()
-        guard.wait()
+        guard.communicate()
     guards.clear()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -75,7 +75,7 @@ class Rssm(nn.Module):
         return Normal(*stats.chunk(2, -1))
 
     def sample(self, stats: Tensor, draws: Draws | Tensor | None = None, temperature: float = 1.0) -> Tensor:
-        """stoch (..., S, K). Log-probabilities are divided, deviations multiplied by the temperature; below COLD: the mode."""
+        """stoch (..., S, K). The temperature divides log-probabilities, multiplies deviations; below COLD: the mode."""
         dist = self.dist(stats)
         if temperature < COLD:
             mode = dist.mode()

@@ -7,6 +7,7 @@ begins imagined play at some of these states.
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from models.nn.draws import TorchDraws
 from models.nn.precision import arithmetic
 from models.nn.weights import load_weights, place
 from models.rssm.actions import to_vector
-from models.rssm.agent import Agent
+from models.rssm.agent import Agent, Arithmetic
 from models.rssm.config import RssmConfig
 from models.rssm.core import RssmState
 from models.rssm.heads import scalar_dist
@@ -58,13 +59,21 @@ class Latents:
 
 
 @torch.no_grad()
-def latents_of(agent: Agent, episodes: list[EpisodeFile], spec: ActionSpec, seed: int, device: torch.device) -> Latents:
+def latents_of(
+    agent: Agent,
+    episodes: list[EpisodeFile],
+    spec: ActionSpec,
+    seed: int,
+    device: torch.device,
+    context: Arithmetic = nullcontext,
+) -> Latents:
     """The posterior along whole episodes, from their first frames on; several episodes at a time."""
     order = sorted(range(len(episodes)), key=lambda i: len(episodes[i]))
     draws = TorchDraws(torch.Generator().manual_seed(seed), device)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for first in track(range(0, len(order), ROWS), description="seeing the stored play", transient=True):
-        parts += seen_along(agent, [episodes[i] for i in order[first : first + ROWS]], spec, draws, device)
+        with context():
+            parts += seen_along(agent, [episodes[i] for i in order[first : first + ROWS]], spec, draws, device)
     return Latents(*(torch.cat([part[k] for part in parts]) for k in range(3)))
 
 
@@ -181,8 +190,7 @@ def train_in_dream(options: TrainOptions) -> int:
     train = replace(TRAIN, steps=options.steps or TRAIN.steps, batch=options.batch or TRAIN.batch)
     train = replace(train, lr=options.lr or train.lr)
     context = arithmetic(options.precision, device)
-    with context():
-        latents = latents_of(agent, store.episodes("train"), spec, options.seed, device)
+    latents = latents_of(agent, store.episodes("train"), spec, options.seed, device, context)
     task = DreamTask(agent, latents, train.batch, options.seed, device)
     loop = Loop(
         task,
