@@ -75,6 +75,16 @@ def test_views_and_edits_are_the_worlds() -> None:
     assert torch.equal(parts_of(edited)[1].emulator, parts_of(state)[1].emulator)
 
 
+def test_places_in_the_real_game_are_numbers_and_may_be_unknown() -> None:
+    """Catches: places in pixels shown as choices; an unmapped game, whose empty view ends the window."""
+    for game, count in (("pong", 9), ("seaquest", 0)):
+        real = RealWorld(game)
+        rng = Rng.seeded((1,))
+        state = real.initial(random_starts(real.spec, 1), rng)
+        views = real.step(state, real.spec.actions.noops(1), rng, inspect=True)[1].views
+        assert [(v.kind, v.value.shape[1], len(v.labels)) for v in views] == [("vector", count, count)] * (count > 0)
+
+
 def test_what_cannot_be_grounded() -> None:
     """Catches: a family that cannot observe, or another game, found out in the middle of play."""
     with pytest.raises(ValueError, match="observe"):

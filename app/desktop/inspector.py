@@ -22,7 +22,7 @@ KEPT = 120
 SCALAR = (120, 40)
 WHEEL_PX = 48
 NOTHING = "Nothing to see yet: go on, or step once."
-REAL = "The real game has no inside: look into the dream, or the dream beside it."
+REAL = "Nothing to see of the real game: look into the dream, or the dream beside it."
 
 
 @dataclass(frozen=True)

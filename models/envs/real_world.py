@@ -110,7 +110,8 @@ class RealWorld:
             ends.append(terminated or truncated)
             places.append(self.places())
         after = RealState(torch.cat([s.emulator for s in states]), torch.cat([s.screen for s in states]))
-        views = (View("objects", "one_hot_grid", torch.stack(places), self.object_names),) if inspect else ()
+        names = tuple(f"{name} {part}" for name in self.object_names for part in ("y", "x", "visible"))
+        views = (View("objects", "vector", torch.stack(places).flatten(1), names),) if inspect and names else ()
         prediction = Prediction(torch.stack(frames), torch.tensor(rewards), torch.tensor(ends), views)
         return after, prediction
 

@@ -165,7 +165,7 @@ def test_the_real_game_has_no_inside(player: Player) -> None:
     player.choose("In the real game")
     player.until("reverie.frame?.real && reverie.state.real", "it is the real game")
     player.until("!document.querySelector('.rc-card')", "nothing of the dream is left")
-    player.page.get_by_text("The real game has no inside").wait_for()
+    player.page.get_by_text("Nothing to see of the real game").wait_for()
     player.choose("In the real game")
     player.until("reverie.frame && !reverie.frame.real", "it is the dream again")
     card(player, "stoch").wait_for()

@@ -5,7 +5,7 @@ import { ViewCard } from "./viewcard.js";
 import { lastEdit } from "./views.js";
 
 const NOTHING = "Nothing to see yet: go on, or step once.";
-const REAL = "The real game has no inside: look into the dream, or the dream beside it.";
+const REAL = "Nothing to see of the real game: look into the dream, or the dream beside it.";
 
 /**
  * order(verb, args): as Connection.order, with errors shown. obey(command): of the page. back(): the keyboard belongs to
