@@ -15,7 +15,14 @@ from models.training.quality import percent, quality_rows
 def card(manifest: Manifest, agent: PolicyFile | None = None) -> str:
     """A world's card in Markdown, all of it from its world.json and from its agent's file."""
     play = how_agent_plays(manifest, agent) if agent else ""
-    parts = (header(manifest), how_to_play(manifest), how_good(manifest), play, how_trained(manifest), LICENCE)
+    parts = (
+        header(manifest),
+        how_to_play(manifest),
+        how_good(manifest),
+        play,
+        how_trained(manifest),
+        licence(manifest),
+    )
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
@@ -30,10 +37,19 @@ def write_card(folder: WorldFolder) -> None:
     write_atomic(folder.path / "README.md", card(folder.manifest, agent_of(folder)))
 
 
-LICENCE = """## Licence
+def licence(manifest: Manifest) -> str:
+    """Whose the world is, and whose what it shows."""
+    drawn = {
+        "atari": "by an emulator from the original game, which belongs to its owner",
+        "vizdoom": "by ViZDoom with the textures and figures of Freedoom, which are under the BSD licence",
+        "car_racing": "by Gymnasium, which is under the MIT licence",
+    }
+    frames = drawn.get(manifest.provenance.get("env", {}).get("env"), "by the environment named above")
+    return f"## Licence\n\nMIT, as Reverie itself. The frames it was trained on were rendered {frames}."
 
-MIT, as Reverie itself. The frames it was trained on were rendered by an emulator from the original game, which belongs
-to its owner."""
+
+REMEMBERS = {"rssm": "its recurrent state, which at a start it finds by watching {context} real frames or more,"}
+"""What the next frame is dreamt from, by family; otherwise the last frames."""
 
 
 def title(name: str) -> str:
@@ -44,13 +60,16 @@ def header(manifest: Manifest) -> str:
     spec = manifest.spec
     env = manifest.provenance.get("env", {})
     game = f" of the Atari game {title(env['game'])}" if env.get("env") == "atari" else ""
+    if not game and "game" in env:
+        game = f" of {title(env['game'])}"
+    from_what = REMEMBERS.get(spec.family, "the last {context}").format(context=spec.context)
     return f"""
 # {title(spec.name)}
 
 ![preview](preview.gif)
 
 A world model{game} of the {spec.family} family for [Reverie](../../../README.md): a network that dreams the next frame
-from the last {spec.context} and the action. {spec.height} x {spec.width} pixels, {spec.fps:g} steps a second
+from {from_what} and the action. {spec.height} x {spec.width} pixels, {spec.fps:g} steps a second
 ({spec.action_repeat} frames of the game each), {spec.actions.size} actions ({", ".join(spec.actions.names)}). Reward:
 {spec.reward}. Termination: {spec.termination}."""
 
@@ -146,7 +165,7 @@ def how_trained(manifest: Manifest) -> str:
         players = ", ".join(f"{count} {kind}" for kind, count in data.get("policies", {}).items())
         lines.append(f"- data: {data['train_steps']} steps in {data['train_episodes']} episodes, players: {players}")
     first = known.get("stage_before", {})
-    for part in ("denoiser", "rew_end"):
+    for part in ("denoiser", "rew_end", "world"):
         works = [work for work in (first.get(part), known.get(part)) if work]
         lines += [f"- {part}: {said}" for said in dict.fromkeys(map(work_done, works))]
     if hardware := known.get("hardware"):

@@ -32,7 +32,7 @@ from models.types import WorldSpec
 PART = "world"
 CONTEXT = 8
 """Frames a start must bring: the posterior needs some to know what moves where."""
-START_FRAMES = 24
+START_FRAMES = 12
 
 
 def laprop(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
