@@ -47,7 +47,7 @@ def quality_rows(quality: dict[str, Any]) -> list[Row]:
 
 def action_rows(part: dict[str, Any]) -> list[Row]:
     first = part["first_response"]
-    own = f"held for {part['steps']} steps from {part['states']} cloned states of the real game, the dream is nearest"
+    own = f"held for {part['steps']} steps from {part['states']} states of the real game, the dream is nearest"
     return [
         Row(
             "action accuracy",

@@ -1,7 +1,8 @@
-"""The pictures of the page in ``docs/``: ``python -m tests.browser.screenshots`` makes them anew."""
+"""The pictures of the page in ``docs/``: ``python -m tests.browser.screenshots`` makes them anew, or those named."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from tests.browser.server import ROOT, serving
 
 DOCS = ROOT / "docs"
 WIDE = {"viewport": {"width": 1280, "height": 900}}
-WHOLE = ("page-play", "page-dark")
+WORLDS = {"page-inside": "pong-dreamer", "page-car": "car_racing"}
+"""Those of another world than the default one."""
+WHOLE = ("page-play", "page-dark", "page-inside")
 """Those that show the page down to its end."""
 START, SEED, FRAMES = 3, 3, 40
 SETTLE_MS = 600
@@ -56,12 +59,31 @@ def touch(player: Player) -> None:
     player.play_on(FRAMES)
 
 
+def drive(player: Player) -> None:
+    player.focus()
+    with player.holding("ArrowUp"):
+        player.play_on(FRAMES)
+
+
+def inside(player: Player) -> None:
+    """A look inside a recurrent world after some play."""
+    player.focus()
+    player.press("v")
+    with player.holding("ArrowUp"):
+        player.play_on(3)
+    player.play_on(FRAMES)
+    player.press("p")
+    player.until("document.querySelectorAll('.rc-card canvas, .rc-card img').length > 2", "the views are there")
+
+
 PICTURES = {
     "page-play": (WIDE, play),
     "page-gallery": (WIDE, gallery),
     "page-worlds": (WIDE, tab("Worlds")),
     "page-help": (WIDE, tab("Help")),
     "page-phone": (PHONE, touch),
+    "page-inside": (WIDE, inside),
+    "page-car": (WIDE, drive),
     "page-dark": ({**WIDE, "color_scheme": "dark"}, play),
 }
 
@@ -70,7 +92,7 @@ def take(browser: Browser, origin: str, name: str) -> Path:
     options, act = PICTURES[name]
     visit = Visit(browser.new_context(**options))
     player = Player(visit.page(), origin)
-    player.open(start=START, seed=SEED)
+    player.open(*[WORLDS[name]] if name in WORLDS else [], start=START, seed=SEED)
     act(player)
     player.page.wait_for_timeout(SETTLE_MS)
     path = DOCS / f"{name}.png"
@@ -84,7 +106,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         with serving(Path(folder), tiny=False) as server:
-            for name in PICTURES:
+            for name in sys.argv[1:] or PICTURES:
                 print(take(browser, server.origin, name))
         browser.close()
 
