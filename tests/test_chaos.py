@@ -7,6 +7,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -211,6 +212,10 @@ BAD = (
 )
 
 
+STEP_S = 0.02
+"""Between the honest player's steps, of three messages each: a fast machine would pass the limit on messages."""
+
+
 def scripted(player: Player, steps: int) -> list[bytes]:
     """The pictures of an episode of fixed start, seed and input, step by step."""
     assert player.do("pause")["ok"] and player.do("start", start=0, seed=5)["ok"]
@@ -222,6 +227,7 @@ def scripted(player: Player, steps: int) -> list[bytes]:
         while player.frames[-1].header.index != index or player.frames[-1].header.length < index:
             player.frame()
         pictures.append(player.frames[-1].picture)
+        time.sleep(STEP_S)
     assert player.do("resume")["ok"]
     return pictures
 

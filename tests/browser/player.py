@@ -190,7 +190,7 @@ class Player:
         """Choose another world in the list."""
         picker = self.page.locator("#rv-world").get_by_role("combobox")
         picker.click()
-        self.page.get_by_role("option", name=title).click()
+        self.page.get_by_role("option", name=title, exact=True).click()
 
     def focus(self) -> None:
         """Give the keyboard to the game, by a click on its picture."""

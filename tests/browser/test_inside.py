@@ -117,12 +117,15 @@ def test_a_bar_is_dragged_and_a_number_typed(player: Player) -> None:
         player.page.mouse.move(x, box["y"] + box["height"] * share)
     player.page.mouse.up()
     player.until("reverie.state.marks.filter(([, kind]) => kind === 'edit').length === 1", "one edit")
+    player.page.mouse.move(1, 1)  # what is under the pointer is told before what is chosen
     card(player, "deter").get_by_text("2: 0.5").wait_for()
     field = card(player, "deter").get_by_role("spinbutton")
     field.fill("-0.75")
     field.press("Enter")
     player.until("reverie.state.marks.filter(([, kind]) => kind === 'edit').length === 2", "another one")
     card(player, "deter").get_by_text("2: −0.75").wait_for()
+    player.page.wait_for_timeout(300)
+    assert player.ask("reverie.state.marks.at(-1)[1]") == "edit", "Enter in the field is no new start"
     player.press("u")
     card(player, "deter").get_by_text("2: 0.5").wait_for()
 
@@ -134,6 +137,7 @@ def test_temperature_has_a_slider_and_keys(player: Player) -> None:
     assert (slider.get_attribute("min"), slider.get_attribute("max")) == ("0", "2")
     player.fill("number input for Temperature", 0.5)
     player.until("reverie.state.settings.temperature === 0.5", "the dream is cooler")
+    player.focus()  # the field has the keyboard until then
     player.press("/")
     player.until("reverie.state.settings.temperature === 0.6", "and a little hotter again")
 

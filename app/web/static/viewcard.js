@@ -229,6 +229,7 @@ export class ViewCard {
     field.addEventListener("keydown", (event) => {
       const number = Number(field.value);
       if (event.key !== "Enter" || field.value === "" || !Number.isFinite(number) || this.values === null) return;
+      event.stopPropagation(); // Enter is this field's here: to the page it would mean a new start
       this.change(this.selected ?? 0, number);
       field.blur();
     });
