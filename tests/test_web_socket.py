@@ -163,7 +163,7 @@ def test_a_giant_message_is_refused_before_it_is_read(server: Running) -> None:
     player = server.join()
     with suppress(ConnectionClosed):  # it may be refused while it is still on its way
         player.socket.send([b"\x02" + b"x" * 60_000] * 40)
-    assert player.end() == 1009
+    assert player.end() in (1009, 1006), "1006: the rest was still on its way, and the reset overtook the close code"
     until(lambda: server.hub.stats()["connected"] == 0, "it is gone")
 
 
