@@ -9,7 +9,19 @@ import torch
 from torch import Tensor
 
 ActionKind = Literal["discrete", "continuous", "buttons"]
-ViewKind = Literal["film_strip", "vector", "one_hot_grid", "token_grid", "feature_maps", "scalar"]
+ViewKind = Literal[
+    "film_strip",
+    "vector",
+    "one_hot_grid",
+    "token_grid",
+    "feature_maps",
+    "scalar",
+    "curves",
+    "path",
+    "heat_map",
+    "matrix",
+    "picture_grid",
+]
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,13 @@ class View:
 
     film_strip (B, K, 3, H, W) uint8; vector (B, n); one_hot_grid (B, rows, n); token_grid (B, h, w);
     feature_maps (B, C, h, w); scalar (B,).
+
+    curves (B, K, N) float32: lines over N steps, the last one now, nan where there is nothing. path (B, N, 3) float32:
+    x, y and what it is: 0 of the cloud behind it, 1 of the past (in order), 2 now. heat_map (B, h, w) float32,
+    at least 0. matrix (B, R, C) float32, nan where there is nothing. picture_grid (B, R, C, 3, H, W) uint8.
+
+    labels: of frames, values, rows, lines. columns: of a matrix's or a grid's columns; of curves and paths the names of
+    both axes.
     """
 
     name: str
@@ -150,6 +169,7 @@ class View:
     value: Tensor
     labels: tuple[str, ...] = ()
     editable: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

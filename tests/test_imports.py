@@ -27,6 +27,8 @@ BELOW = {
 }
 """Which parts of models a part may import, BASE aside. Any other folder but training is a family."""
 FAMILY_MAY = {"diffusion", "nn"}
+PIPELINES = {"training", "study"}
+"""Parts at the top of models, which know all others: what trains worlds, and what finds out where they err."""
 ONLY_IN = {
     "pygame": ("app/desktop/",),
     "gymnasium": ("models/envs/", "engine/gym/", "engine/gym.py"),
@@ -39,10 +41,12 @@ ONLY_IN = {
     "websockets": ("app/web/",),
     "asyncio": ("app/web/",),
     "tyro": ("app/", "models/training/options.py"),
+    "matplotlib": ("engine/figures.py", "models/study/"),
+    "plotly": ("app/web/",),
 }
 HEAVY = (
     *("torch", "pygame", "gymnasium", "ale_py", "cv2", "numpy", "imageio_ffmpeg"),
-    *("gradio", "fastapi", "starlette", "uvicorn", "websockets"),
+    *("matplotlib", "plotly", "gradio", "fastapi", "starlette", "uvicorn", "websockets"),
 )
 
 
@@ -91,7 +95,7 @@ def test_inside_models(source: str) -> None:
     """Catches: a family that reads files or another family, layers that know a family, data that knows an
     environment."""
     mine = part(source)
-    if mine == "training":
+    if mine in PIPELINES:
         return
     allowed = BELOW.get(mine, {mine, *FAMILY_MAY})
     found = {part(name) for name in imports(source) if name.startswith("models.")}
@@ -118,11 +122,12 @@ def test_libraries_stay_in_their_place(library: str) -> None:
 
 def test_families_are_named_in_few_places() -> None:
     """Catches: a face or a controller made for one family, which the next family would not have."""
-    families = {part(s) for s in sources() if s.startswith("models/") and s.count("/") > 1} - {"training", *BELOW}
+    families = {part(s) for s in sources() if s.startswith("models/") and s.count("/") > 1} - {*PIPELINES, *BELOW}
     allowed = (
         "models/library.py",
         "models/policies/disk.py",
         "models/training/",
+        "models/study/",
         *(f"models/{family}/" for family in families),
     )
     text = {source: (ROOT / source).read_text(encoding="utf-8") for source in sources()}
