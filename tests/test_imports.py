@@ -41,7 +41,7 @@ ONLY_IN = {
     "websockets": ("app/web/",),
     "asyncio": ("app/web/",),
     "tyro": ("app/", "models/training/options.py"),
-    "matplotlib": ("engine/figures.py", "models/study/"),
+    "matplotlib": ("engine/figures.py", "engine/plots.py", "engine/sheet.py", "models/study/"),
     "plotly": ("app/web/",),
 }
 HEAVY = (
