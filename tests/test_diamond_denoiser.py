@@ -66,7 +66,7 @@ def test_patches_keep_the_frame_in_place(size: tuple[int, int]) -> None:
     model = Denoiser(DenoiserConfig(context=1, cond=8, depths=(1,), channels=(12,), attn_depths=(0,), patch=2), 3)
     inner, noisy = model.inner_model, torch.rand(2, 3, *size)
     inner.unet = torch.nn.Identity()
-    inner.unet.forward = lambda x, cond: x  # type: ignore[method-assign]
+    inner.unet.forward = lambda x, cond, looks: x  # type: ignore[method-assign]
     inner.conv_in = torch.nn.Identity()
     inner.norm_out = torch.nn.Identity()
     inner.conv_out = torch.nn.Conv2d(24, 12, 1, bias=False)

@@ -127,7 +127,7 @@ def test_looking_inside_changes_nothing() -> None:
     assert torch.equal(a.frame, b.frame)
     assert torch.equal(plain.hidden, looked.hidden)
     assert not a.views
-    strip, hidden = b.views
+    strip, *_, hidden = b.views
     assert strip.value.shape == (2, world.settings.steps + 1, 3, 32, 32)
     assert torch.equal(strip.value[:, -1], b.frame)
     assert torch.equal(hidden.value, looked.hidden)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from models.diffusion.sampler import SamplerConfig
 from models.nn.config import strict
 from models.nn.precision import PRECISIONS
+
+LOUDEST = 0.5
+"""Most context noise: pixels of a game that differ are seldom further apart."""
 
 
 def check_levels(name: str, depths: tuple[int, ...], channels: tuple[int, ...], attn: tuple[int, ...], p: int) -> None:
@@ -119,20 +122,25 @@ class DiamondConfig:
 class DiamondSettings(SamplerConfig):
     """Live settings of a playing DIAMOND world: its sampler, and how it takes its events.
 
-    sample_events False takes the likeliest reward and termination instead of drawing them.
+    sample_events False takes the likeliest reward and termination instead of drawing them. context_noise: the deviation
+    of the noise that is added to the past frames, of pixels from -1 to 1, each time the denoiser is given them; what is
+    remembered stays clean.
     """
 
     sample_events: bool = True
     precision: str = "auto"
+    context_noise: float = field(default=0.0, metadata={"low": 0.0, "high": LOUDEST})
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.context_noise <= LOUDEST:
+            raise ValueError(f"context_noise: got {self.context_noise}, expected 0 to {LOUDEST}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: got {self.precision!r}, expected one of {PRECISIONS}")
 
     def changed(self, changes: dict[str, Any]) -> DiamondSettings:
         """With some settings changed. Raises ValueError on an unknown name or a bad value."""
-        names = [field.name for field in fields(self)]
+        names = [entry.name for entry in fields(self)]
         if unknown := sorted(set(changes) - set(names)):
             raise ValueError(f"settings: got unknown {unknown}, expected some of {names}")
         return replace(self, **changes)

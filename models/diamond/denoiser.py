@@ -12,6 +12,7 @@ from models.diamond.config import DenoiserConfig
 from models.diffusion.precondition import Conditioners, conditioners
 from models.diffusion.sampler import Denoise
 from models.nn.blocks import FourierFeatures, GroupNorm
+from models.nn.looks import Looks
 from models.nn.pixels import quantise
 from models.nn.unet import UNet
 
@@ -49,10 +50,10 @@ class InnerModel(nn.Module):
             return x
         return F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
 
-    def network(self, noisy: Tensor, past: Tensor, cond: Any) -> Tensor:
-        """noisy (B, 3, H, W), past: the context frames' patches, cond: one of ``conditions``."""
+    def network(self, noisy: Tensor, past: Tensor, cond: Any, looks: Looks | None = None) -> Tensor:
+        """noisy (B, 3, H, W), past: the context frames' patches, cond: one of ``conditions``; looks: takes notes."""
         x = torch.cat([past, self.patches(noisy)], dim=1)
-        x = self.unet(self.conv_in(x), cond)
+        x = self.unet(self.conv_in(x), cond, looks)
         x = self.conv_out(F.silu(self.norm_out(x)))
         return F.pixel_shuffle(x, self.patch) if self.patch > 1 else x
 
@@ -79,8 +80,11 @@ class Denoiser(nn.Module):
         return quantise(c.c_skip * x + c.c_out * self.model_output(x, c, frames, actions))
 
     @torch.no_grad()
-    def given(self, frames: Tensor, actions: Tensor, sigmas: Tensor) -> Denoise:
-        """``denoise`` of one context at the levels sigmas (K,) and no others, what depends on these computed once."""
+    def given(self, frames: Tensor, actions: Tensor, sigmas: Tensor, looks: Looks | None = None) -> Denoise:
+        """``denoise`` of one context at the levels sigmas (K,) and no others, what depends on these computed once.
+
+        looks: takes notes of every call at the last level, and keeps those of the last.
+        """
         inner = self.inner_model
         past = inner.patches((frames / self.config.sigma_data).flatten(1, 2))
         conditions = dict(
@@ -89,7 +93,10 @@ class Denoiser(nn.Module):
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
             c = self.conditioners(sigma)
-            output = inner.network(c.c_in * x, past, conditions[float(sigma)]).float()
+            looking = looks if looks is not None and float(sigma) == float(sigmas[-1]) else None
+            if looking is not None:
+                looking.begin()
+            output = inner.network(c.c_in * x, past, conditions[float(sigma)], looking).float()
             return quantise(c.c_skip * x + c.c_out * output)
 
         return denoise

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.diamond.config import DiamondConfig, DiamondSettings
 from models.diamond.denoiser import Denoiser
 from models.diamond.rew_end import RewEndModel
+from models.diamond.views import Course, step_views
 from models.diffusion.sampler import levels, sample
 from models.nn.packed import packed
 from models.nn.pixels import to_bytes, to_float
@@ -23,6 +25,8 @@ from models.world import Rng, check_frame
 
 DENOISER, REW_END = "denoiser.", "rew_end_model."
 """Prefixes of the published checkpoints."""
+COARSE = 16
+"""Pixels a side of the frames in a latent."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,8 @@ class DiamondWorld:
     def step(
         self, state: DiamondState, action: Tensor, rng: Rng, *, inspect: bool = False
     ) -> tuple[DiamondState, Prediction]:
-        """Draw the next frame, then reward and termination; draws of a row: x, churn noise, reward, termination."""
+        """Draw the next frame, then reward and termination; draws of a row: x, where there is any context
+        noise that, churn noise, reward, termination."""
         return self.go_on(state, action, None, rng, inspect)
 
     @torch.no_grad()
@@ -165,25 +170,37 @@ class DiamondWorld:
         self.spec.actions.check(action, len(state.frames))
         action = action.to(self.device)
         actions = torch.cat([state.actions, action[:, None]], dim=1)
-        path, dreamed = self.next_frame(to_float(state.frames), actions, rng)
+        path, course = self.next_frame(to_float(state.frames), actions, rng, inspect)
+        dreamed = to_bytes(path[-1], nearest=True)
         frame = dreamed if real is None else real.to(self.device)
         reward, terminated, hidden, cell = self.events(state, action, frame, rng)
         frames = torch.cat([state.frames[:, 1:], frame[:, None]], dim=1)
         after = DiamondState(frames, actions[:, 1:].contiguous(), hidden, cell)
-        views = self.views(path, hidden) if inspect else ()
+        if course is None:
+            return after, Prediction(dreamed, reward, terminated)
+        views = (*step_views(course, path, self.settings), *self.inside(after))
         return after, Prediction(dreamed, reward, terminated, views)
 
-    def next_frame(self, context: Tensor, actions: Tensor, rng: Rng) -> tuple[list[Tensor], Tensor]:
-        """The sampler's trajectory and the frame (B, 3, H, W) uint8 it ends in."""
+    def next_frame(
+        self, context: Tensor, actions: Tensor, rng: Rng, inspect: bool
+    ) -> tuple[list[Tensor], Course | None]:
+        """The sampler's trajectory to the next frame, and with ``inspect`` what is noted on the way."""
         shape = tuple(context.shape[2:])
 
         def noise() -> Tensor:
             return rng.normal(*shape).to(self.device)
 
+        start = noise()
+        if self.settings.context_noise > 0:
+            context = context + self.settings.context_noise * rng.normal(*context.shape[1:]).to(self.device)
+        course = Course(context) if inspect else None
+        sigmas = levels(self.settings)[:-1].to(self.device)
         with self.arithmetic():
-            denoise = self.networks()[0].given(context, actions, levels(self.settings)[:-1].to(self.device))
-            path = sample(denoise, noise(), noise, self.settings)
-        return path, to_bytes(path[-1], nearest=True)
+            if course is None:
+                denoise = self.networks()[0].given(context, actions, sigmas)
+            else:
+                denoise = course.noting(self.networks()[0].given(context, actions, sigmas, course.net))
+            return sample(denoise, start, noise, self.settings), course
 
     def events(
         self, state: DiamondState, action: Tensor, frame: Tensor, rng: Rng
@@ -200,17 +217,22 @@ class DiamondWorld:
             reward, end = (p.argmax(-1) for p in probs)
         return (reward - 1).float().cpu(), end.bool().cpu(), hidden[0].float(), cell[0].float()
 
-    def views(self, path: list[Tensor], hidden: Tensor) -> tuple[View, ...]:
-        strip = torch.stack([to_bytes(x, nearest=True) for x in path], dim=1)
-        labels = ("noise", *(f"step {k + 1}" for k in range(len(path) - 1)))
-        return View("denoising", "film_strip", strip, labels), View("hidden", "vector", hidden, editable=True)
-
     def inside(self, state: DiamondState) -> tuple[View, ...]:
         """What of a step's views follows from the state alone."""
         return (View("hidden", "vector", state.hidden, editable=True),)
 
     def frame(self, state: DiamondState) -> Tensor:
         return state.frames[:, -1]
+
+    def latent(self, state: DiamondState) -> Tensor:
+        """Where a state is in the space of what is remembered: (B, D) float32.
+
+        The frames at no more than COARSE x COARSE pixels, in [-1, 1], and the hidden state. Without the cell, which
+        tells the length of the past from the rest.
+        """
+        b, _, _, h, w = state.frames.shape
+        coarse = F.adaptive_avg_pool2d(to_float(state.frames.flatten(0, 1)), (min(h, COARSE), min(w, COARSE)))
+        return torch.cat([coarse.reshape(b, -1), state.hidden.float()], dim=1)
 
     def edit(self, state: DiamondState, name: str, value: Tensor) -> DiamondState:
         if name != "hidden":

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.nn.looks import Looks
+
 GROUP_SIZE = 32
 HEAD_WIDTH = 8
 EPS = 1e-5
@@ -77,13 +79,22 @@ class SelfAttention2d(nn.Module):
         nn.init.zeros_(self.out_proj.weight)
         zero_bias(self.out_proj)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, looks: Looks | None = None) -> Tensor:
         b, c, h, w = x.shape
         x = self.norm(x)
         qkv = self.qkv_proj(x).reshape(b, 3, self.heads, c // self.heads, h * w).transpose(-1, -2)
         q, k, v = qkv.unbind(1)
         y = attend(q, k, v)
+        if looks is not None:
+            looks.attended(q, k, h, w)
         return x + self.out_proj(y.transpose(-1, -2).reshape(b, c, h, w))
+
+
+class NoAttention(nn.Module):
+    """What stands where a block has no attention."""
+
+    def forward(self, x: Tensor, looks: Looks | None = None) -> Tensor:
+        return x
 
 
 class FourierFeatures(nn.Module):
@@ -132,13 +143,13 @@ class ResBlock(nn.Module):
         self.conv1 = nn.Conv2d(cin, cout, 3, padding=1)
         self.norm2 = AdaGroupNorm(cout, cond)
         self.conv2 = nn.Conv2d(cout, cout, 3, padding=1)
-        self.attn = SelfAttention2d(cout) if attn else nn.Identity()
+        self.attn = SelfAttention2d(cout) if attn else NoAttention()
         nn.init.zeros_(self.conv2.weight)
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cond: Tensor, looks: Looks | None = None) -> Tensor:
         y = self.conv1(F.silu(self.norm1(x, cond)))
         y = self.conv2(F.silu(self.norm2(y, cond)))
-        return self.attn(self.proj(x) + y)
+        return self.attn(self.proj(x) + y, looks)
 
 
 class ResBlocks(nn.Module):
@@ -148,10 +159,12 @@ class ResBlocks(nn.Module):
         super().__init__()
         self.resblocks = nn.ModuleList([ResBlock(cin, cout, cond, attn) for cin, cout in widths])
 
-    def forward(self, x: Tensor, cond: Tensor, skips: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, x: Tensor, cond: Tensor, skips: list[Tensor] | None = None, looks: Looks | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """Returns the last output and every block's output, in order."""
         outputs = []
         for j, block in enumerate(self.resblocks):
-            x = block(x if skips is None else torch.cat([x, skips[j]], dim=1), cond)
+            x = block(x if skips is None else torch.cat([x, skips[j]], dim=1), cond, looks)
             outputs.append(x)
         return x, outputs

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.blocks import EPS, AdaGroupNorm, GroupNorm, ResBlock
+from models.nn.looks import Looks
 
 Network = TypeVar("Network", bound=nn.Module)
 Modulations = list[tuple[Tensor, ...]]
@@ -157,10 +158,10 @@ class PackedResBlock(nn.Module):
         self.proj, self.attn = block.proj, block.attn
         self.norm1, self.conv1, self.norm2, self.conv2 = block.norm1, block.conv1, block.norm2, block.conv2
 
-    def forward(self, x: Tensor, modulations: Modulations) -> Tensor:
+    def forward(self, x: Tensor, modulations: Modulations, looks: Looks | None = None) -> Tensor:
         y = self.conv1(F.silu(self.norm1(x, modulations), inplace=True))
         y = F.silu(self.norm2(y, modulations), inplace=True)
-        return self.attn(self.conv2(y, self.proj(x)))
+        return self.attn(self.conv2(y, self.proj(x)), looks)
 
 
 class RowLstm(nn.Module):

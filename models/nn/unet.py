@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.blocks import Downsample, ResBlocks, Upsample
+from models.nn.looks import Looks
 
 
 class UNet(nn.Module):
@@ -32,16 +33,24 @@ class UNet(nn.Module):
         self.u_blocks = nn.ModuleList(up[::-1])
         self.upsamples = nn.ModuleList([nn.Identity(), *[Upsample(c) for c in list(channels[:-1])[::-1]]])
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cond: Tensor, looks: Looks | None = None) -> Tensor:
+        """looks: takes notes of this call."""
         h, w = x.shape[-2:]
         multiple = 2 ** (self.levels - 1)
         x = F.pad(x, (0, -w % multiple, 0, -h % multiple))
+        inside = h / x.shape[-2], w / x.shape[-1]
         skips = []
-        for downsample, block in zip(self.downsamples, self.d_blocks, strict=True):
+        for level, (downsample, block) in enumerate(zip(self.downsamples, self.d_blocks, strict=True)):
             x_down = downsample(x)
-            x, outputs = block(x_down, cond)
+            x, outputs = block(x_down, cond, looks=looks)
+            if looks is not None:
+                looks.note(f"down {level + 1}", x, inside)
             skips.append([x_down, *outputs])
-        x, _ = self.mid_blocks(x, cond)
-        for upsample, block, skip in zip(self.upsamples, self.u_blocks, skips[::-1], strict=True):
-            x, _ = block(upsample(x), cond, skip[::-1])
+        x, _ = self.mid_blocks(x, cond, looks=looks)
+        if looks is not None:
+            looks.note("middle", x, inside)
+        for level, (upsample, block, skip) in enumerate(zip(self.upsamples, self.u_blocks, skips[::-1], strict=True)):
+            x, _ = block(upsample(x), cond, skip[::-1], looks)
+            if looks is not None:
+                looks.note(f"up {self.levels - level}", x, inside)
         return x[..., :h, :w]

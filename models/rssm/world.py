@@ -146,7 +146,10 @@ class RssmWorld:
     def step(
         self, state: RssmPlayState, action: Tensor, rng: Rng, *, inspect: bool = False
     ) -> tuple[RssmPlayState, Prediction]:
-        """One step of the prior. Draws of a row: the latent's noise, then, with ``sample_events``, the end."""
+        """One step of the prior.
+
+        Draws of a row: where there is any context noise that, the latent's noise, with ``sample_events`` the end.
+        """
         after, prior, seen = self.imagine(state, action, rng)
         reached = self.remember(seen.frame, after)
         if not inspect:
@@ -182,6 +185,13 @@ class RssmWorld:
     def frame(self, state: RssmPlayState) -> Tensor:
         return state.image
 
+    def latent(self, state: RssmPlayState) -> Tensor:
+        """Where a state is in the space of latents: (B, D) float32, what the recurrent state says of all that was.
+
+        Without the sampled latent, which is a draw and says less about whether real play ever comes here.
+        """
+        return state.deter.float()
+
     @torch.no_grad()
     def inside(self, state: RssmPlayState) -> tuple[View, ...]:
         """The views of a state as it stands, without a step."""
@@ -200,7 +210,11 @@ class RssmWorld:
         rng.check(len(state.image))
         self.spec.actions.check(action, len(state.image))
         rssm, draws = self.model.rssm, RowDraws(rng, self.device)
-        deter = self.net.recur(state.latent, to_vector(self.spec.actions, action.to(self.device)))
+        latent = state.latent
+        if self.settings.context_noise > 0:
+            loud = self.settings.context_noise * state.deter.std(-1, correction=0, keepdim=True)
+            latent = RssmState(state.deter + loud * draws.normal(*state.deter.shape), state.stoch)
+        deter = self.net.recur(latent, to_vector(self.spec.actions, action.to(self.device)))
         prior = rssm.prior(deter)
         after = RssmState(deter, rssm.sample(prior, draws, self.settings.temperature))
         feature = rssm.feature(after)
