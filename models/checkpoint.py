@@ -4,6 +4,9 @@ world.json           format, family and its config, settings, spec, provenance, 
 model.safetensors    weights (float32, bfloat16 or float16)
 starts.safetensors   real contexts to start from: frames (N, L, 3, H, W) uint8, actions (N, L - 1)
 README.md, preview.gif
+policy.safetensors   an agent that plays the world, where it has one (models/policies/disk.py)
+probe.safetensors    reads objects from its frames, where its game has labels (models/training/probe_cache.py)
+atlas.safetensors    a map of its latents (models/study/atlas.py)
 """
 
 from __future__ import annotations

@@ -10,6 +10,9 @@ import torch
 from models.checkpoint import open_world_folder
 from models.library import SHIPPED, build_world
 from models.policies.disk import AGENTS, POLICY, read_policy
+from models.study.atlas import ATLAS, Atlas
+from models.training.probe_cache import PROBE, open_probe
+from models.training.tools_card import atlas_rows
 from models.types import Context
 from models.world import Rng
 
@@ -52,6 +55,36 @@ def test_a_world_dreams(path: Path) -> None:
         shown.append(seen.frame)
     assert not torch.equal(shown[0], first.frames[:, -1]), "it moves"
     assert not torch.equal(*shown), "the action matters"
+
+
+@pytest.mark.parametrize("path", WORLDS, ids=name)
+def test_a_world_has_a_map(path: Path) -> None:
+    """Catches: a map of other weights, a large one, one that calls real play adrift and a broken dream near, or whose
+    card says other numbers."""
+    folder, atlas = open_world_folder(path), Atlas.read(path / ATLAS)
+    assert atlas.world == folder.hash and (path / ATLAS).stat().st_size <= 1.5 * MIB
+    assert atlas.thumbnails.shape == (1024, 3, 64, 64)
+    found = atlas.note["told_apart"]
+    assert found["beyond"] < 0.15 and set(found["free_dream"]) == {"15", "50"}
+    rows = atlas_rows(found)
+    assert all(f"| {what} | {share} |" in (path / "README.md").read_text() for what, share in rows)
+    world, starts = build_world(folder, torch.device("cpu")), folder.starts()
+    rng, first = Rng.seeded(range(8)), Context(starts.frames[:8], starts.actions[:8])
+    real = world.latent(world.initial(first, rng))  # type: ignore[attr-defined]
+    assert float(atlas.drift(real).median()) < 1.2
+    assert float(atlas.drift(real + 3 * atlas.scale).min()) > 1.5
+    assert torch.equal(atlas.nearest(real)[0].sort(1).values, atlas.nearest(real)[0])
+
+
+@pytest.mark.parametrize("path", [path for path in WORLDS if "pong" in path.name], ids=name)
+def test_a_probe_sees_what_the_world_begins_with(path: Path) -> None:
+    """Catches: a shipped probe of other objects, another size, or one that finds nothing."""
+    probe, folder = open_probe(path / PROBE), open_world_folder(path)
+    assert probe.names == tuple(folder.manifest.provenance["env"]["objects"])
+    frames = folder.starts().frames[:, -1]
+    assert float(probe.find(frames).present.float().mean()) > 0.95, "starts are chosen so that all is visible"
+    assert not bool(probe.find(torch.zeros_like(frames[:1])).present.any())
+    assert "own paddle" in (path / "README.md").read_text()
 
 
 @pytest.mark.parametrize("path", [path for path in WORLDS if (path / POLICY).exists()], ids=name)

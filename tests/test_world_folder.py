@@ -54,6 +54,16 @@ def test_hash_tells_worlds_apart(path: Path, tmp_path: Path) -> None:
     assert open_world_folder(path).hash != before
 
 
+def test_what_a_world_brings_along_is_not_the_world(path: Path) -> None:
+    """Catches: replays refused because a map or a probe was added; a map of old weights left beside new ones."""
+    before = open_world_folder(path).hash
+    for name in ("probe.safetensors", "atlas.safetensors", "policy.safetensors"):
+        (path / name).write_bytes(b"anything")
+    assert open_world_folder(path).hash == before
+    write_tiny(path, quality={"new": {}})
+    assert {p.name for p in path.iterdir()} == {"world.json", MODEL, STARTS, "README.md"}
+
+
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     values = json.loads((path / "world.json").read_text())
     change(values)

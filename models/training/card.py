@@ -10,16 +10,18 @@ from models.policies.disk import POLICY, PolicyFile, read_policy
 from models.policies.pixels import PixelPolicy
 from models.training.agent_card import agent_section
 from models.training.quality import percent, quality_rows
+from models.training.tools_card import tools_card
 
 
-def card(manifest: Manifest, agent: PolicyFile | None = None) -> str:
-    """A world's card in Markdown, all of it from its world.json and from its agent's file."""
+def card(manifest: Manifest, agent: PolicyFile | None = None, tools: str = "") -> str:
+    """A world's card in Markdown, all of it from its world.json, its agent's file and what is said of its tools."""
     play = how_agent_plays(manifest, agent) if agent else ""
     parts = (
         header(manifest),
         how_to_play(manifest),
         how_good(manifest),
         play,
+        tools,
         how_trained(manifest),
         licence(manifest),
     )
@@ -34,7 +36,7 @@ def agent_of(folder: WorldFolder) -> PolicyFile | None:
 
 def write_card(folder: WorldFolder) -> None:
     """Write a world's README.md anew."""
-    write_atomic(folder.path / "README.md", card(folder.manifest, agent_of(folder)))
+    write_atomic(folder.path / "README.md", card(folder.manifest, agent_of(folder), tools_card(folder)))
 
 
 def licence(manifest: Manifest) -> str:

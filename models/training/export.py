@@ -25,6 +25,8 @@ from models.policies.disk import POLICY, read_policy
 from models.training.card import card
 from models.training.checkpoint import read_checkpoint
 from models.training.options import ExportOptions
+from models.training.probe_cache import shipped_probe
+from models.training.tools_card import tools_section
 from models.types import ActionSpec, Context, WorldSpec
 from models.world import Rng, WorldModel
 
@@ -140,7 +142,8 @@ def export(options: ExportOptions) -> int:
     else:
         folder = export_world(options)
     print(
-        f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie play {folder.path}` plays it"
+        f"{folder.path}: {folder.name}; `reverie eval {folder.path}` measures it, `reverie atlas {folder.path}` maps "
+        f"it, `reverie play {folder.path}` plays it"
     )
     return 0
 
@@ -172,13 +175,14 @@ def export_world(options: ExportOptions) -> WorldFolder:
         termination="the game is over",
     )
     world = DiamondWorld(spec, denoiser, rew_end, GAME_SETTINGS)
-    episodes = EpisodeStore(options.data or Path("data") / env["game"]).episodes("heldout")
-    starts = choose_starts(episodes, options.starts, START_FRAMES)
+    store = EpisodeStore(options.data or Path("data") / env["game"])
+    starts = choose_starts(store.episodes("heldout"), options.starts, START_FRAMES)
     provenance = {"env": env, "preset": run["preset"], "seed": run["seed"], **record}
     manifest = Manifest(run["family"], config.to_dict(), asdict(GAME_SETTINGS), spec, provenance)
     agent = kept_agent(options.out, spec)
-    text = card(manifest, read_policy(agent) if agent else None)
-    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)}
+    objects = tuple(env.get("objects", ()))
+    text = card(manifest, read_policy(agent) if agent else None, tools_section(objects))
+    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)} | shipped_probe(store, objects)
     if agent:
         extras[POLICY] = agent.read_bytes()
     return write_world_folder(options.out, manifest, world.weights(), starts, extras)
