@@ -12,7 +12,7 @@ from engine.outlet import Reply
 
 LATER = object()
 """What a command returns that is answered later."""
-SILENT = ("close",)
+SILENT = ("close", "study_end")
 """Commands without a reply."""
 
 Command = tuple[str, Callable[[], Any]]

@@ -105,7 +105,7 @@ class Device:
                 raise RuntimeError("device: got a seat after its end, expected one before close")
             self._seats = (*self._seats, seat)
             self._new.append(seat)
-        seat.attach(self._awake.set)
+        seat.attach(self._awake.set, self.job)
         self._awake.set()
 
     def remove(self, seat: Seat) -> None:

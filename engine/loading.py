@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ReverieError
 from models.checkpoint import WorldError, WorldFolder, open_world_folder
@@ -15,6 +15,10 @@ from models.nn.precision import device_of
 from models.nn.workers import release_workers
 from models.types import Context, WorldSpec
 from models.world import WorldModel
+
+if TYPE_CHECKING:
+    from models.envs.episode_world import EpisodeWorld
+    from models.training.probe import Probe
 
 DEFAULT_WORLD = "pong"
 REPLAYED = ("car_racing", "crafter", "vizdoom", "dmc")
@@ -93,3 +97,53 @@ def grounded_world_for(loaded: LoadedWorld) -> WorldModel[Any] | None:
         return GroundedWorld(loaded.world, real)  # type: ignore[arg-type]
     except ValueError as error:
         raise ReverieError(str(error)) from error
+
+
+def lockstep_world_for(
+    loaded: LoadedWorld, against: LoadedWorld | None = None, episode: Path | None = None, probe: Probe | None = None
+) -> WorldModel[Any] | None:
+    """The world, and ``against`` beside it, in lockstep with the real game or with an episode on disk.
+
+    Without either the world leads and ``against`` follows it. None where there is nothing to be in lockstep with.
+    probe: finds the objects; one of another frame size is left out. Raises ReverieError for what does not fit together,
+    and for a damaged episode.
+    """
+    from engine.lockstep import LockstepWorld
+
+    dreams = [loaded.world, *([against.world] if against else [])]
+    length = max(2, *(world.spec.context for world in dreams))
+    lead = real_world_for(loaded) if episode is None else episode_world_for(loaded, episode, length)
+    if lead is None:
+        lead = dreams.pop(0)
+    if not dreams:
+        return None
+    spec = loaded.world.spec
+    fits = probe is not None and (probe.height, probe.width) == (spec.height, spec.width)
+    try:
+        return LockstepWorld(lead, dreams, probe=probe if fits else None)
+    except ValueError as error:
+        raise ReverieError(str(error)) from error
+
+
+def episode_world_for(loaded: LoadedWorld, path: Path, length: int) -> EpisodeWorld:
+    """An episode file as a world that begins after ``length`` frames. Raises ReverieError: damaged, or unfit."""
+    from models.data.episode import EpisodeFile
+    from models.envs.episode_world import EpisodeWorld
+
+    try:
+        known = EpisodeFile(path).read()
+        names, have = loaded.world.spec.actions.names, known.meta.get("actions")
+        if have is not None and tuple(have) != names:
+            raise ValueError(f"episode: got the actions {have}, expected those of the world, {list(names)}")
+        return EpisodeWorld(known.frames, known.actions, known.rewards, loaded.world.spec, length, path)
+    except (ValueError, OSError) as error:
+        text = str(error)
+        raise ReverieError(text if str(path) in text else f"{path}: {text}") from error
+
+
+def world_of_hash(world_hash: str) -> LoadedWorld | None:
+    """The world that a hash names, of those that can be named; None where it is not here. Raises as ``load_world``."""
+    for folder in list_worlds():
+        if folder.hash == world_hash:
+            return load_world(folder.path)
+    return None

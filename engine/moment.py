@@ -10,9 +10,22 @@ from torch import Tensor
 
 from engine.controllers import Carry
 from engine.history import Action, Past
+from engine.readings import mismatches
 from models.types import View
 
-MarkKind = Literal["reward", "penalty", "terminated", "truncated", "start", "fork", "edit"]
+MarkKind = Literal[
+    "reward",
+    "penalty",
+    "terminated",
+    "truncated",
+    "start",
+    "fork",
+    "edit",
+    "reward_mismatch",
+    "end_mismatch",
+    "anchor",
+    "flag",
+]
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,13 @@ class Moment:
     carrier: str
     frame: Frame
     past: Past
+
+
+def marks_of(moment: Moment) -> tuple[MarkKind, ...]:
+    """What a timeline shows of a moment: of its frame, and of what a dream in lockstep got wrong there."""
+    reward, end = mismatches(moment.state)
+    wrong: tuple[MarkKind, ...] = (*(("reward_mismatch",) if reward else ()), *(("end_mismatch",) if end else ()))
+    return wrong if moment.frame.mark is None else (moment.frame.mark, *wrong)
 
 
 @dataclass(frozen=True)

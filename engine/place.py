@@ -14,6 +14,7 @@ from engine.moment import Frame
 from engine.outlet import Outlet, Reply
 from engine.player import Player
 from engine.session import Session
+from engine.studying import Desk, GiveJob, Slices, Study
 
 
 class Place(Outlet):
@@ -34,14 +35,17 @@ class Place(Outlet):
         clock: Callable[[], float] = time.perf_counter,
         notify: Callable[[], None] | None = None,
         grounded: Callable[[], Session] | None = None,
+        lockstep: Callable[[], Session] | None = None,
     ) -> None:
         super().__init__(notify)
-        self._player = Player(session, controls, real, rewind_step, wait_at_end, clock, grounded)
+        self._player = Player(session, controls, real, rewind_step, wait_at_end, clock, grounded, lockstep)
         self._player.paused = paused
         self._clock = clock
         self._suspended = False
         self._stepping: float | None = None  # since when a step asked for is due
         self._commands = Commands(self.answer)
+        self._job: GiveJob | None = None
+        self._desk = Desk()
 
     @property
     def suspended(self) -> bool:
@@ -59,13 +63,15 @@ class Place(Outlet):
 
     # -- the device's side
 
-    def attach(self, wake: Callable[[], None]) -> None:
-        """A device takes the seat; ``wake`` tells it that there is a command."""
+    def attach(self, wake: Callable[[], None], job: GiveJob | None = None) -> None:
+        """A device takes the seat; ``wake`` tells it that there is a command, ``job`` has it do long work in slices."""
+        self._job = job
         self._commands.open(wake)
 
     def detach(self) -> None:
         """No device plays the seat any more (any thread): commands are answered with an error from now on."""
         self._commands.shut()
+        self._end_study("a session that has ended")
 
     @property
     def waiting(self) -> bool:
@@ -103,6 +109,7 @@ class Place(Outlet):
         try:
             value = function()
             self._player.settle()
+            self._drop_study()
             if name not in SILENT and value is not LATER:
                 self.put(self._player.shown())
                 self.answer(Reply(name, value))
@@ -127,6 +134,11 @@ class Place(Outlet):
         if self._stepped():
             self.answer(Reply("step", shown))
         self._tell_summaries()
+        if self._job is not None and shown.inspect:
+            pacer = self._player.pacer
+            slices = self._player.watch.slices(pacer.due - self._clock())
+            if slices is not None:
+                self._player.watch.given(self._job(slices))
 
     def fail(self, error: Exception) -> None:
         """The tick failed: play is paused, and the player told."""
@@ -162,6 +174,51 @@ class Place(Outlet):
     def _suspend(self, on: bool) -> None:
         self._suspended = on
         self._player.restart()
+
+    def _begin_study(self, name: str, make: Callable[[Session], Slices]) -> object:
+        """Have a study made of the present moment; its reply comes when it ends."""
+        if self._job is None:
+            raise ReverieError(f"study {name}: got a session that no device plays, expected one in play")
+        slices = make(self.session.still())
+        self._end_study(f"another one, {name}")
+        study = Study(name, self.session, self._job(slices))
+        self._desk.put(study)
+        self._player.study = name
+        study.result.add_done_callback(lambda _: self._send("study_end", lambda: self._pin(study)))
+        self.put(self._player.shown())
+        return LATER
+
+    def _pin(self, study: Study) -> None:
+        """A study has come to its end: its views are shown from now on. One that was cancelled is answered already."""
+        if self._desk.take(study) is None:
+            return
+        self._player.study = ""
+        try:
+            views = study.result.result()
+            self._player.pin(views)
+            reply = Reply("study", {"study": study.name, "views": [view.name for view in views]})
+        except Exception as error:
+            reply = Reply("study", error=error)
+        self.put(self._player.shown())
+        self.answer(reply)
+
+    def _clear_study(self) -> None:
+        """No study, and nothing pinned."""
+        self._end_study("study_clear")
+        self._player.pin(())
+
+    def _drop_study(self) -> None:
+        """After a command: a study of a session that is no longer in play is over."""
+        study = self._desk.study
+        if study is not None and study.session is not self.session:
+            self._end_study("another session in play")
+
+    def _end_study(self, why: str) -> None:
+        study = self._desk.take()
+        if study is not None:
+            self._player.study = ""
+            study.result.cancel()
+            self.answer(Reply("study", error=study.cancelled(why)))
 
     def _tell_summaries(self) -> None:
         for summary in self._player.summaries():

@@ -7,17 +7,24 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.batcher import Turn, kind_of, take_turns
+from engine.branches import Branches
 from engine.controllers import HumanController, ReplayController
 from engine.controls import Controls, Input, Latch
 from engine.edits import Change, changed, editable
 from engine.errors import ReverieError
 from engine.gauges import Gauges
 from engine.history import Action, History
-from engine.moment import Frame, Moment
+from engine.looks import Looks
+from engine.moment import Frame
 from engine.pacer import Pacer
 from engine.playback import Playback, PlaybackSummary
 from engine.session import Real, Session, real_of
 from engine.shown import Shown
+from engine.watch import Watch
+from models.types import View
+
+LOOK_MS = 250.0
+"""A step that takes longer is not made again only to look into it."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class Again(ReplayController):
 class Player:
     """Turns due times into ticks of the session in play, and the result into what a face shows.
 
-    All of it happens on one thread, the device's. real, grounded: make the real game's session, and the one grounded in
-    it, when first asked for.
+    All of it happens on one thread, the device's. real, grounded, lockstep: make the real game's session, the one
+    grounded in it and the one in lockstep with it, when first asked for. Each way to play has branches of its own.
     rewind_step: frames a tick while rewind is held. wait_at_end: pause where a person's episode ends, instead of going
     on to the next start. A tick is ``begin``, the turn wherever it is taken, and ``finish``; ``tick`` is all of it.
     """
@@ -43,33 +50,42 @@ class Player:
         wait_at_end: bool = False,
         clock: Callable[[], float] = time.perf_counter,
         grounded: Callable[[], Session] | None = None,
+        lockstep: Callable[[], Session] | None = None,
     ) -> None:
         self._controls, self._clock, self._rewind_step = controls, clock, rewind_step
-        self._makers: dict[Real, Callable[[], Session] | None] = {True: real, "grounded": grounded}
+        self._makers: dict[Real, Callable[[], Session] | None] = {
+            True: real,
+            "grounded": grounded,
+            "lockstep": lockstep,
+        }
         self._wait_at_end = wait_at_end
-        self._branches, self._branch = [session], 0
-        self._real_sessions: dict[Real, Session] = {}
-        self.real: Real = False
+        self._branches = Branches(session)
+        self.study = ""
+        self.watch, self.looks = Watch(clock), Looks()
         self.paused = self.rewinding = self.inspect = False
         self.playback: Playback | None = None
         self._summaries: list[PlaybackSummary] = []
         self._latch = Latch(Input())
-        self._looked: tuple[Moment, Frame] | None = None  # the moment looked into last, its frame with the views
         self.pacer, self._gauges = Pacer(session.world.spec.fps, clock), Gauges(clock)
 
     @property
     def session(self) -> Session:
         """The session in play."""
-        return self._real_sessions.get(self.real) or self._branches[self._branch]
+        return self._branches.session
+
+    @property
+    def real(self) -> Real:
+        """Where it plays."""
+        return self._branches.real
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """The branches, and the sessions of the real game once there are any."""
-        return (*self._branches, *self._real_sessions.values())
+        """The branches of all ways to play that there are yet."""
+        return self._branches.all
 
     def maker(self, real: Real) -> Callable[[], Session] | None:
         """What makes the session to play there; None where there is one already, or no way to make it."""
-        return None if real in self._real_sessions else self._makers.get(real)
+        return None if real in self._branches else self._makers.get(real)
 
     @property
     def moving(self) -> bool:
@@ -83,14 +99,18 @@ class Player:
 
     @property
     def frame(self) -> Frame:
-        """The present frame; where it is looked into, with the views that are known or follow from the state."""
-        session = self.session
-        if not self.inspect:
-            return session.frame
-        if self._looked is None or self._looked[0] is not session.moment:
-            views = session.inside()
-            self._looked = session.moment, replace(session.frame, views=views) if views else session.frame
-        return self._looked[1]
+        """The present frame; where it is looked into, with the views of a study, the world's, and those of the past."""
+        return self.looks.frame(self.session, self._quick) if self.inspect else self.session.frame
+
+    def pin(self, views: tuple[View, ...]) -> None:
+        """Show these views first from now on, until there are others or another session is played."""
+        self.looks.pin(self.session, views)
+
+    @property
+    def _quick(self) -> bool:
+        """Whether a step is not to be made again only to look into it."""
+        slow = getattr(self.session.world, "alone", False) or self._gauges.step_ms.p50 > LOOK_MS
+        return self.rewinding or slow
 
     # -- ticks
 
@@ -127,7 +147,7 @@ class Player:
         self._gauges.stepped()
         session = self.session
         if frame.views:
-            self._looked = session.moment, frame
+            self.looks.came(session.moment, frame.views)
         if self.playback is not None:
             self.playback.took(session, frame)
             if self.playback.over:
@@ -137,14 +157,14 @@ class Player:
         waits = self._wait_at_end and frame.over and self.playback is None
         if waits and isinstance(session.controller, HumanController):
             self.pause(True)
-        looks = self.inspect and not frame.views  # a new start or a recorded edit: no step, which would have views
-        return self.shown(self.frame if looks else frame, self._latch, batch, queue_ms)
+        return self.shown(self.frame if self.inspect else frame, self._latch, batch, queue_ms)
 
     def shown(
         self, frame: Frame | None = None, latch: Latch | None = None, batch: int = 0, queue_ms: float = 0.0
     ) -> Shown:
         """The present frame, with all that surrounds it."""
         session, gauges, latch = self.session, self._gauges, latch or Latch(Input())
+        self.watch.hear(session)
         return Shown(
             frame=frame or self.frame,
             timeline=session.timeline,
@@ -159,8 +179,8 @@ class Player:
             speed=self.pacer.speed,
             real=self.real is True,
             grounded=self.real == "grounded",
-            branch=self._branch,
-            branches=len(self._branches),
+            branch=self._branches.index,
+            branches=self._branches.count,
             fps=gauges.fps,
             step_ms=gauges.step_ms.p50,
             step_p95_ms=gauges.step_ms.p95,
@@ -173,6 +193,10 @@ class Player:
             late=not self.paused and gauges.late(1 / self.pacer.period),
             replaying=self.playback is not None,
             inspect=self.inspect,
+            lockstep=self.real == "lockstep",
+            against=session.against,
+            alarms=self.watch.now,
+            study=self.study,
         )
 
     # -- time
@@ -216,7 +240,7 @@ class Player:
     def edit(self, name: str, changes: Sequence[Change]) -> None:
         """Pause, and change values of the view ``name``, see ``engine.edits``. Raises ReverieError: it cannot be."""
         self.pause(True)
-        session, before = self.session, self.frame.views
+        session, before = self.session, self.looks.own(self.session, self._quick)
         value = changed(editable(before, name), changes)
         try:
             session.edit(name, value)
@@ -224,30 +248,30 @@ class Player:
             raise ReverieError(str(error)) from error
         now = {view.name: view for view in session.inside()}
         views = [now.pop(v.name, replace(v, value=value) if v.name == name else v) for v in before]
-        self._looked = session.moment, replace(session.frame, views=(*views, *now.values()))
+        self.looks.came(session.moment, (*views, *now.values()))
+
+    def anchor(self) -> None:
+        """Have the dreams of a lockstep begin again from reality; play goes on. Raises ReverieError: it is none."""
+        self.session.anchor()
 
     # -- what is played
 
     def fork(self) -> int:
         """Go on in a copy, a new branch; returns its index."""
-        if self.real:
-            raise ReverieError("fork: got the real game, expected a dream; switch back to the dream first")
-        self._branches.append(self.session.fork())
-        self._branch = len(self._branches) - 1
-        return self._branch
+        return self._branches.fork()
 
     def to_branch(self, index: int) -> int:
-        """Play branch ``index`` (modulo their number); returns it."""
-        self._branch, self.real = index % len(self._branches), False
-        return self._branch
+        """Play branch ``index`` (modulo their number) of where one plays; returns it."""
+        return self._branches.go(index)
 
     def to_real(self, on: Real, made: Session | None = None) -> Real:
         """Play the real game, or the dream again; each goes on where it was left. made: the session to play there."""
-        if on and on not in self._real_sessions:
-            made = made or self._make(on)
-            self._real_sessions[on] = made
-        self.real = on
+        self._branches.enter(on, lambda: made or self._make(on))
         return on
+
+    def put_beside(self, session: Session) -> None:
+        """Let this session be the lockstep's from now on, in place of all of its branches."""
+        self._branches.put("lockstep", session)
 
     def _make(self, real: Real) -> Session:
         maker = self._makers[real]
@@ -279,7 +303,7 @@ class Player:
         self.to_real(real_of(history.world_hash))
         have = self.session.world_hash
         if have != history.world_hash:
-            self.real = was
+            self._branches.real = was
             raise ReverieError(
                 f"playback: got a replay of the world {history.world} ({history.world_hash[:12]}), expected one of "
                 f"{self.session.world.spec.name} ({have[:12]}); open the world it was recorded in"
@@ -298,7 +322,8 @@ class Player:
             self.paused = self.paused or playback.over
 
     def settle(self) -> None:
-        """After a command: a playback that the player has left for another moment is over."""
+        """After a command: a playback that the player has left for another moment is over; so is what was pinned."""
+        self.looks.settle(self.session)
         if self.playback is not None and self.playback.left(self.session):
             self.end_playback()
 

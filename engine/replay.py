@@ -38,13 +38,21 @@ def read_replay(path: Path | str) -> History:
     return decode_history(data, str(path))
 
 
-def play_replay(replay: History, loaded: LoadedWorld, check: bool = True) -> Iterator[Frame]:
+def play_replay(
+    replay: History,
+    loaded: LoadedWorld,
+    check: bool = True,
+    *,
+    against: LoadedWorld | None = None,
+    episode: Path | str | None = None,
+) -> Iterator[Frame]:
     """Dream a history again, every frame from its beginning (the recording of interest begins at ``replay.first``).
 
-    check: compare every frame with the one recorded. Raises ReverieError: another world's replay, actions the world
-    does not have, the first frame that differs.
+    check: compare every frame with the one recorded. against, episode: what was beside the world in a lockstep; another
+    world is found by itself where it can be named. Raises ReverieError: another world's replay, or one that needs what
+    is not given, actions the world does not have, the first frame that differs.
     """
-    session = _open(replay, loaded)
+    session = open_for(replay, loaded, against=against, episode=episode)
     for k, tick in enumerate(replay.ticks):
         frame = _play(session, tick, k)
         if check and frame_digest(frame.image, frame.reward, frame.terminated) != tick.digest:
@@ -58,21 +66,47 @@ def play_replay(replay: History, loaded: LoadedWorld, check: bool = True) -> Ite
 
 def reach(replay: History, loaded: LoadedWorld) -> Moment:
     """The moment that a history leads to, played again and unchecked. Raises ReverieError where it does not fit."""
-    session = _open(replay, loaded)
+    session = open_for(replay, loaded)
     for k, tick in enumerate(replay.ticks):
         _play(session, tick, k)
     return session.moment
 
 
-def _open(replay: History, loaded: LoadedWorld) -> Session:
-    from engine.session import Session, bare_hash, real_of
+def open_for(
+    replay: History,
+    loaded: LoadedWorld,
+    *,
+    against: LoadedWorld | None = None,
+    episode: Path | str | None = None,
+) -> Session:
+    """A session like the one recorded, at its beginning; the arguments are those of ``play_replay``."""
+    from engine.loading import world_of_hash
+    from engine.session import Session, bare_hash, episode_hash, other_hash, real_of
 
-    if bare_hash(replay.world_hash) != loaded.hash:
+    wanted = replay.world_hash
+    if bare_hash(wanted) != loaded.hash:
         raise ReverieError(
-            f"replay: got one of the world {replay.world} ({replay.world_hash[:12]}), expected one of "
+            f"replay: got one of the world {replay.world} ({wanted[:12]}), expected one of "
             f"{loaded.world.spec.name} ({loaded.hash[:12]}); open the world it was recorded in"
         )
-    return Session.open(loaded, real=real_of(replay.world_hash), rewind_s=0)
+    other = other_hash(wanted)
+    if other and against is None:
+        against = world_of_hash(other)
+    if (other or None) != (against and against.hash):
+        raise ReverieError(
+            f"replay: got {against.hash[:12] if against else 'nothing'} as the world beside it, expected "
+            f"{other[:12] or 'none'}; open the world it was recorded beside"
+        )
+    if bool(episode_hash(wanted)) != bool(episode):
+        what = "an episode" if episode else "no episode"
+        raise ReverieError(f"replay: got {what} to play it under, expected what it was recorded under")
+    session = Session.open(loaded, real=real_of(wanted), against=against, episode=episode, rewind_s=0)
+    if session.world_hash != wanted:
+        raise ReverieError(
+            f"replay: got the episode {episode_hash(session.world_hash)}, expected {episode_hash(wanted)}; "
+            "give the episode it was recorded under"
+        )
+    return session
 
 
 def _play(session: Session, tick: Past, k: int) -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 
-from engine.moment import Frame, Mark, MarkKind, Moment, Timeline
+from engine.moment import Mark, MarkKind, Moment, Timeline, marks_of
 
 
 class Ring:
@@ -56,12 +56,12 @@ class Ring:
         if mark not in self._marks:
             insort(self._marks, mark, key=lambda mark: mark[0])
 
-    def recent(self, count: int) -> list[Frame]:
-        """Up to ``count`` frames that lead up to now, oldest first; never across a load."""
+    def recent(self, count: int) -> list[Moment]:
+        """Up to ``count`` moments that lead up to now, oldest first; never across a load."""
         first = self._cursor
         while first and self._cursor - first + 1 < count and self._follows(first):
             first -= 1
-        return [moment.frame for moment in self._moments[first : self._cursor + 1]]
+        return self._moments[first : self._cursor + 1]
 
     def timeline(self) -> Timeline:
         marks = tuple(Mark(number - self._dropped, kind) for number, kind in self._marks)
@@ -75,8 +75,7 @@ class Ring:
         return ring
 
     def _mark_frame(self) -> None:
-        if (kind := self.now.frame.mark) is not None:
-            self._marks.append((self._dropped + self._cursor, kind))
+        self._marks += [(self._dropped + self._cursor, kind) for kind in marks_of(self.now)]
 
     def _unmark_ahead(self) -> None:
         while self._marks and self._marks[-1][0] > self._dropped + self._cursor:

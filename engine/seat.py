@@ -15,6 +15,7 @@ from engine.place import Place
 from engine.recorder import record
 from engine.saves import read_save, write_save
 from engine.session import Real, Session
+from engine.studying import Slices
 
 __all__ = ["Reply", "Seat"]
 
@@ -25,7 +26,7 @@ class Seat(Place):
     The commands (``pause`` to ``call``) may be given from any thread and return at once: they wait in a lossless queue,
     run between two steps of the device in the order given, and answer with a Reply named like the method. Finished
     frames go to a mailbox where the newest wins. A tick that fails pauses play and answers with its error. real,
-    grounded: make the real game's session, and the one grounded in it, when first asked for. rewind_step: frames a tick
+    grounded, lockstep: make the sessions of the other ways to play, when first asked for. rewind_step: frames a tick
     while rewind is held. wait_at_end: pause where a person's episode ends, instead of going on to the next start.
     notify: called whenever a frame or a reply is there to be taken, mostly from the device's thread; it must return at
     once.
@@ -108,11 +109,40 @@ class Seat(Place):
         self._send("edit", lambda: self._player.edit(view, changes))
 
     def real_game(self, on: Real) -> None:
-        """Play the real game instead, or the dream grounded in it, and back: each goes on where it was left.
+        """Play the real game instead, the dream grounded in it or both in lockstep, and back: each where it was left.
 
         Replies an error without one.
         """
         self._send("real_game", lambda: self._real_game(on))
+
+    def beside(self, make: Callable[[], Session]) -> None:
+        """Let the session that ``make`` makes, on a thread of its own, be the lockstep's from now on, in place of any
+        other: with another world beside, or under an episode. Replies the name of the world beside, as ``against``."""
+        self._send("beside", lambda: self._commands.aside("beside", make, self._put_beside))
+
+    def anchor(self) -> None:
+        """Have the dreams of a lockstep begin again from reality, while play goes on; rewinding by one undoes it."""
+        self._send("anchor", self._player.anchor)
+
+    def study(self, name: str, make: Callable[[Session], Slices]) -> None:
+        """Have long work done on the present moment, in slices beside play; the views it ends in are then shown.
+
+        make: gets a session that stays at the moment, and gives the slices. Replies the study's name and those of its
+        views when it is done; an error where it fails or is cancelled, by another study, ``study_clear`` or another
+        session in play.
+        """
+        self._send("study", lambda: self._begin_study(name, make))
+
+    def study_clear(self) -> None:
+        """Cancel the study under way, and show the last one's views no more."""
+        self._send("study_clear", self._clear_study)
+
+    def flag(self, note: str = "") -> None:
+        """Keep the present moment, the seconds before it and a note as a glitch; replies the Glitch when it is written.
+
+        It is written on a thread of its own; meanwhile other commands are obeyed.
+        """
+        self._send("flag", lambda: self._flag(note))
 
     def suspend(self, on: bool) -> None:
         """No ticks and no frames of them until it is taken back; commands are still obeyed."""
@@ -148,6 +178,26 @@ class Seat(Place):
     def _load_from(self, session: Session, path: Path) -> object:
         moment, history = session.moment, session.history
         return self._commands.aside("load_from", lambda: read_save(path, moment, history), session.apply)
+
+    def _put_beside(self, session: Session) -> dict[str, str]:
+        self._player.put_beside(session)
+        return {"against": session.against}
+
+    def _flag(self, note: str) -> object:
+        from engine.glitches import glimpse_of, keep_glitch
+
+        glimpse = glimpse_of(self.session, note, alarms=self._player.watch.now)
+        self.session.mark("flag")
+        self.put(self._player.shown())
+
+        def keep() -> None:
+            try:
+                self.answer(Reply("flag", keep_glitch(glimpse)))
+            except Exception as error:
+                self.answer(Reply("flag", error=error))
+
+        self._commands.thread(keep)
+        return LATER
 
     def _record(self, path: Path, seconds: float, scale: int | None) -> object:
         session = self._player.session

@@ -7,16 +7,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from engine.again import seen_again
 from engine.controllers import Carry, Controller, HumanController, Seen
 from engine.controls import Input
 from engine.errors import ReverieError
 from engine.history import Edit, History, Past, derive_seed, edit_of, made_here, ticks_of
-from engine.moment import Frame, Moment, Timeline
+from engine.lockstep import ANCHOR, SEEDS, LockstepWorld
+from engine.modes import PREFIXES, Real, bare_hash, episode_hash, other_hash, real_of
+from engine.moment import Frame, MarkKind, Moment, Timeline, image_of
 from engine.ring import Ring
 from engine.saves import read_save, write_save
 from engine.transition import Move, advance, begin, edited, settings_of
@@ -25,23 +28,9 @@ from models.world import Rng, WorldModel
 
 if TYPE_CHECKING:
     from engine.loading import LoadedWorld
+    from engine.tools import Tools
 
-__all__ = ["Frame", "Session", "Timeline"]
-
-Real = bool | Literal["grounded"]
-"""Where a session plays: the dream (False), its real game (True), or that game with the dream told of every frame."""
-REAL_PREFIX, GROUNDED_PREFIX = "real:", "grounded:"
-"""What the world hash of a session in the real game begins with, and of one that is grounded in it."""
-
-
-def real_of(world_hash: str) -> Real:
-    """Where a session of that hash plays."""
-    return "grounded" if world_hash.startswith(GROUNDED_PREFIX) else world_hash.startswith(REAL_PREFIX)
-
-
-def bare_hash(world_hash: str) -> str:
-    """The hash of the world itself."""
-    return world_hash.removeprefix(REAL_PREFIX).removeprefix(GROUNDED_PREFIX)
+__all__ = ["PREFIXES", "Frame", "Real", "Session", "Timeline", "bare_hash", "episode_hash", "other_hash", "real_of"]
 
 
 class Session:
@@ -50,7 +39,8 @@ class Session:
     world: any WorldModel. starts: contexts to start from, one a row. world_hash: identifies the world in saves and
     replays; name: by which replays find it again (None: its spec's). seed: of the first episode, in [0, 2**63). start:
     index of the first start. horizon: frames until an episode is truncated; None: never. rewind_s: seconds of game time
-    (at spec.fps) kept to go back to.
+    (at spec.fps) kept to go back to. tools: what the world brings along to be looked at with. against: the name of the
+    world beside it in a lockstep, "" without one.
 
     When an episode is over, the next tick (with ``auto_restart``) shows a new start instead of a step: the next start's
     index, and a seed that follows from the old one. Without ``auto_restart`` the world is simply stepped on.
@@ -68,12 +58,15 @@ class Session:
         start: int = 0,
         horizon: int | None = None,
         rewind_s: float = 60.0,
+        tools: Tools | None = None,
+        against: str = "",
     ) -> None:
         starts.check(world.spec)
         if rewind_s < 0:
             raise ValueError(f"rewind_s: got {rewind_s}, expected 0 or more seconds")
         self._world, self._starts = world, starts
         self._name, self._world_hash = name or world.spec.name, world_hash
+        self._tools, self.against = tools, against
         self._controller: Controller = HumanController()
         self._slots: dict[str, Moment] = {}
         self.auto_restart = True
@@ -81,27 +74,40 @@ class Session:
         self._ring = Ring(self._begin(start, seed, None), math.ceil(rewind_s * world.spec.fps) + 1)
 
     @classmethod
-    def open(cls, loaded: LoadedWorld, *, real: Real = False, **options: Any) -> Session:
-        """A session in a loaded world, in its real game, or grounded in it; ``options`` as of the constructor."""
-        name = loaded.folder.path.name if loaded.folder else loaded.world.spec.name
-        if not real:
-            return cls(loaded.world, loaded.starts, world_hash=loaded.hash, name=name, **options)
-        from engine.loading import grounded_world_for, real_world_for
+    def open(
+        cls,
+        loaded: LoadedWorld,
+        *,
+        real: Real = False,
+        against: LoadedWorld | None = None,
+        episode: Path | str | None = None,
+        **options: Any,
+    ) -> Session:
+        """A session in a loaded world, in its real game, grounded in it, or in lockstep with it.
 
-        world = real_world_for(loaded) if real is True else grounded_world_for(loaded)
-        if world is None:
-            raise ReverieError(
-                f"world {loaded.world.spec.name}: got no real game for it here, expected one; "
-                "play the dream, or install the game it was learned from"
-            )
-        prefix = REAL_PREFIX if real is True else GROUNDED_PREFIX
-        return cls(world, loaded.starts, world_hash=prefix + loaded.hash, name=name, **options)
+        against: another world in the same lockstep; without a real game the world leads and ``against`` follows it.
+        episode: a file with an episode that takes the real game's place; its actions play, until somebody else does.
+        ``options`` as of the constructor. Raises ReverieError for what is not there or does not fit.
+        """
+        from engine.opening import opening_of
+
+        found = opening_of(loaded, real, against, None if episode is None else Path(episode))
+        known = {"name": found.name, "tools": found.tools, "against": found.against}
+        session = cls(found.world, loaded.starts, world_hash=found.world_hash, **{**known, **options})
+        if found.controller is not None:
+            session.controller = found.controller
+        return session
 
     # -- what is
 
     @property
     def world(self) -> WorldModel[Any]:
         return self._world
+
+    @property
+    def name(self) -> str:
+        """By which saves and replays find the world again."""
+        return self._name
 
     @property
     def world_hash(self) -> str:
@@ -143,6 +149,15 @@ class Session:
         return History(self._name, self._world_hash, ticks_of(self.moment.past), made_with=made_here())
 
     @property
+    def tools(self) -> Tools:
+        """What the world brings along to be looked at with."""
+        if self._tools is None:
+            from engine.tools import Tools
+
+            self._tools = Tools()
+        return self._tools
+
+    @property
     def kept(self) -> list[Moment]:
         """Every moment held: those to go back to and the slots. Some may be the same object, in other forks too."""
         return [*self._ring.moments, *self._slots.values()]
@@ -153,7 +168,15 @@ class Session:
 
     def recent(self, seconds: float) -> list[Frame]:
         """The last ``seconds`` of game time at most, oldest first, up to the current frame; never across a load."""
-        return self._ring.recent(max(1, round(seconds * self._world.spec.fps)))
+        return [moment.frame for moment in self.trail(max(1, round(seconds * self._world.spec.fps)))]
+
+    def trail(self, count: int) -> list[Moment]:
+        """Up to ``count`` moments that lead up to the current one, oldest first, itself last; never across a load."""
+        return self._ring.recent(count)
+
+    def mark(self, kind: MarkKind) -> None:
+        """Put a mark on the timeline where play stands."""
+        self._ring.mark(kind)
 
     # -- live choices
 
@@ -208,7 +231,9 @@ class Session:
             return None
         moment = self.moment
         rng = Rng.from_state(moment.player_rng)
-        seen = Seen(self._world.spec, moment.frame.index, moment.frame.image, moment.state)
+        sight = getattr(self._world, "sight", None)
+        image = moment.frame.image if sight is None else image_of(sight(moment.state))
+        seen = Seen(self._world.spec, moment.frame.index, image, moment.state)
         carry, action = self._controller.act(self._carry(moment), seen, input, rng)
         name = self._controller.name
         return Move(action, carry, rng.state(), name, name)
@@ -244,8 +269,17 @@ class Session:
     def apply_edit(self, edit: Edit) -> Frame:
         """``edit`` as a history holds it."""
         frame = self._ring.append(edited(self._world, self.moment, edit, horizon=self._horizon)).frame
-        self._ring.mark("edit")
+        self._ring.mark("anchor" if edit.name == ANCHOR and isinstance(self._world, LockstepWorld) else "edit")
         return frame
+
+    def anchor(self) -> Frame:
+        """Have the dreams of a lockstep begin again from reality: an edit. Raises ReverieError without a reality."""
+        if not isinstance(self._world, LockstepWorld):
+            raise ReverieError(
+                "anchor: got a session without a reality beside it, expected a lockstep; begin one first"
+            )
+        seed = derive_seed(self.seed, f"{ANCHOR} {self.frame.index}") % SEEDS
+        return self.edit(ANCHOR, torch.tensor([[float(seed)]]))
 
     def inside(self) -> tuple[View, ...]:
         """A look inside the world at the current moment, without a step; nothing where the world cannot."""
@@ -255,6 +289,12 @@ class Session:
         with torch.no_grad():
             views: tuple[View, ...] = look(self.moment.state)
         return views
+
+    def look(self) -> tuple[View, ...]:
+        """All that a look inside the step to the current moment showed: it is made again; ``inside`` where none is."""
+        moments = self._ring.recent(2)
+        again = seen_again(self._world, *moments) if len(moments) == 2 else None
+        return self.inside() if again is None else again
 
     # -- time travel
 
@@ -295,6 +335,10 @@ class Session:
         Both timelines remember where they parted.
         """
         self._ring.mark("fork")
+        return self.still()
+
+    def still(self) -> Session:
+        """A copy at the same moment that stays there, whatever is played on; unlike a fork it leaves no mark."""
         twin = copy.copy(self)
         twin._ring, twin._slots = self._ring.copy(), dict(self._slots)
         return twin

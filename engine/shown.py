@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.moment import Frame, Timeline
+
+if TYPE_CHECKING:
+    from engine.alarms import Alarm
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Shown:
     stamp: its time on the clock of whoever sent it. queue_ms: from the tick's due time to the begin of its step.
     batch: players who shared the step, 0 where the frame came without one. late: the world has not held the speed asked
     for, over the last second. replaying: a recorded past is played through. inspect: frames carry the world's views.
+    lockstep: whether the real game and the dream are played side by side; against: the name of the world beside it
+    there, "" without one. alarms: those that are on. study: the name of the one under way, "" without one.
     """
 
     frame: Frame
@@ -48,3 +53,7 @@ class Shown:
     replaying: bool = False
     inspect: bool = False
     grounded: bool = False
+    lockstep: bool = False
+    against: str = ""
+    alarms: tuple[Alarm, ...] = ()
+    study: str = ""

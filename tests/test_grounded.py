@@ -13,6 +13,7 @@ from engine.controls import Controls, Input
 from engine.errors import ReverieError
 from engine.grounded import GroundedWorld, parts_of
 from engine.loading import LoadedWorld, load_world
+from engine.lockstep_views import signed_error
 from engine.player import Player
 from engine.replay import play_replay
 from engine.session import Session
@@ -56,7 +57,7 @@ def test_the_real_game_is_played_as_it_is() -> None:
         strip = seen.views[0].value
         assert torch.equal(strip[:, 0], fact.frame)
         assert torch.equal(strip[:, 1], seen.frame)
-        assert torch.equal(strip[:, 2].int(), (fact.frame.int() - seen.frame.int()).abs())
+        assert torch.equal(strip[:, 2], signed_error(fact.frame, seen.frame))
         assert torch.equal(grounded.dream.frame(parts_of(state)[0]), fact.frame), "the dream was told this frame"
         assert (seen.reward.tolist(), seen.terminated.tolist()) == (fact.reward.tolist(), fact.terminated.tolist())
 
@@ -151,8 +152,6 @@ def test_players_switch_between_all_three(loaded: LoadedWorld) -> None:
     player.to_real(False)
     player.play_back(history)
     assert player.real == "grounded"
-    with pytest.raises(ReverieError, match="dream"):
-        player.fork()
 
 
 def test_a_world_without_its_game() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -12,11 +12,14 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from engine.lockstep import LockstepWorld
+from models.envs.episode_world import EpisodeWorld
 from models.envs.real_world import RealWorld
 from models.envs.replayed_world import ReplayedWorld
 from models.types import Prediction
 from models.world import Rng, WorldModel, cat_states, clone_state, split_state, state_tensors
 from tests.counting import CountingWorld
+from tests.lockstep_worlds import DreamtCounting, counting_lockstep
 from tests.tiny_rssm import DRIVE, grounded_pong, tiny_rssm_world
 from tests.tiny_worlds import random_actions, random_starts, tiny_world
 
@@ -34,6 +37,12 @@ class Case:
     """A valid change of settings; empty where a world has none."""
 
 
+def episode_world() -> EpisodeWorld:
+    spec = CountingWorld().spec
+    starts = random_starts(replace(spec, context=10), 1)
+    return EpisodeWorld(starts.frames[0], starts.actions[0], torch.ones(11), spec, 3)
+
+
 CASES = {
     "diamond": Case(tiny_world, levels=1, change=(("steps", 2),)),
     "counting": Case(CountingWorld, change=(("gain", 3),)),
@@ -46,6 +55,13 @@ CASES = {
     "rssm_v3": Case(tiny_rssm_world, levels=1, change=(("temperature", 2.0),)),
     "rssm_continuous": Case(lambda: tiny_rssm_world("v3", DRIVE), levels=1, change=(("reward_unit", 1.0),)),
     "grounded": Case(lambda: grounded_pong(), levels=1, change=(("temperature", 0.5),)),
+    "lockstep": Case(lambda: counting_lockstep(DreamtCounting(), probe=True), change=(("gain", 3),)),
+    "lockstep_of_dreams": Case(
+        lambda: LockstepWorld(tiny_rssm_world(seed=2), [tiny_world(), tiny_rssm_world()]),
+        levels=1,
+        change=(("steps", 2),),
+    ),
+    "episode": Case(lambda: episode_world()),
 }
 
 

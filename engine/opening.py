@@ -1,0 +1,56 @@
+"""What a session in a loaded world is opened with, by where it plays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import loading
+from engine.controllers import Controller, ReplayController
+from engine.errors import ReverieError
+from engine.loading import LoadedWorld
+from engine.modes import BESIDE, PREFIXES, RECORDED, Real
+from engine.tools import Tools, tools_of
+from models.world import WorldModel
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The arguments of a session; controller: who plays at first, None for the person."""
+
+    world: WorldModel[Any]
+    world_hash: str
+    name: str
+    tools: Tools
+    against: str = ""
+    controller: Controller | None = None
+
+
+def opening_of(loaded: LoadedWorld, real: Real, against: LoadedWorld | None, episode: Path | None) -> Opening:
+    """See ``Session.open``. Raises ReverieError for what is not there or does not fit."""
+    if (against or episode) and real != "lockstep":
+        raise ReverieError("session: got another world or an episode, expected them in lockstep only")
+    name, tools = name_of(loaded), tools_of(loaded)
+    if not real:
+        return Opening(loaded.world, loaded.hash, name, tools)
+    world: Any
+    if real == "lockstep":
+        world = loading.lockstep_world_for(loaded, against, episode, tools.probe)
+    else:
+        world = (loading.real_world_for if real is True else loading.grounded_world_for)(loaded)
+    if world is None:
+        raise ReverieError(
+            f"world {loaded.world.spec.name}: got no real game for it here, expected one; "
+            "play the dream, or install the game it was learned from"
+        )
+    world_hash = PREFIXES[real] + loaded.hash
+    world_hash += BESIDE + against.hash if against else ""
+    world_hash += RECORDED + world.lead.fingerprint if episode else ""
+    controller = ReplayController(world.lead.played) if episode else None
+    return Opening(world, world_hash, name, tools, name_of(against) if against else "", controller)
+
+
+def name_of(loaded: LoadedWorld) -> str:
+    """By which replays and faces name a world: its folder's name."""
+    return loaded.folder.path.name if loaded.folder else loaded.world.spec.name
