@@ -177,8 +177,9 @@ def test_a_dragged_bar_is_one_edit(playing: Playing) -> None:
 def test_the_temperature_has_a_slider_and_keys(playing: Playing) -> None:
     """Catches: a setting that only programs can change."""
     inside(playing)
-    (slider,) = playing.inspector.sliders
-    assert slider.name == "temperature"
+    sliders = {slider.name: slider for slider in playing.inspector.sliders}
+    assert set(sliders) == {"temperature", "context_noise"}
+    slider = sliders["temperature"]
     at = (slider.box.right - 8, slider.box.centery)
     point(pygame.MOUSEBUTTONDOWN, at)
     point(pygame.MOUSEMOTION, (slider.box.left, at[1]))

@@ -114,6 +114,15 @@ class Canvas:
         width, height = self.measure(text, size, bold=True)
         return max(width + self.px(12), height + self.px(6))
 
+    def button(self, at: tuple[int, int], text: str) -> pygame.Rect:
+        """A button with its right middle at ``at``; the box it takes."""
+        width, height = self.measure(text, theme.SMALL, bold=True)
+        box = pygame.Rect(0, 0, width + self.px(20), height + self.px(8))
+        box.midright = at
+        self.box(box, theme.RAISED, 6)
+        self.text(text, box.center, theme.SMALL, theme.TEXT, bold=True, anchor="center")
+        return box
+
     def veil(self, rect: pygame.Rect, alpha: int) -> None:
         """Darken ``rect`` (alpha 0 to 255)."""
         shade = pygame.Surface(rect.size, pygame.SRCALPHA)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.desktop.beside import Beside
 from app.keymaps import Keymap, load_keymap
 from engine.controllers import AgentController, agent_for, controller_for
 from engine.controls import Controls
 from engine.errors import ReverieError
 from engine.keys import keys_for
 from engine.runner import Runner
-from engine.session import Real, Session
+from engine.session import Real, Session, bare_hash
 from models.types import ActionSpec
 
 if TYPE_CHECKING:
@@ -36,6 +39,12 @@ class GameChoices:
     real: bool = False
     fps: float | None = None
     """Frames a second; None: the game's own."""
+    lockstep: bool = False
+    """Begin in lockstep with the real game."""
+    against: str | None = None
+    """Another world in the same lockstep."""
+    glitch: Path | None = None
+    """Begin at a flagged moment, at a pause."""
 
 
 @dataclass(frozen=True)
@@ -57,35 +66,71 @@ class Game:
     actions: ActionSpec = ActionSpec(("NOOP",))
     observes: bool = False
     """Whether the dream can be told what the real game does."""
+    beside: Beside | None = None
+    """The other worlds for its lockstep."""
 
 
 def open_game(choices: GameChoices) -> Game:
     """Load the world and start its runner. Slow (seconds); raises ReverieError when it cannot be played."""
     from engine.loading import load_world
 
-    return start_game(load_world(choices.world, device=choices.device), choices)
+    if choices.glitch is not None:
+        from engine.glitches import open_glitch
+        from engine.reopening import world_of
+
+        glitch = open_glitch(choices.glitch)
+        return start_game(world_of(glitch, bare_hash(glitch.world_hash), choices.device), choices)
+    against = load_world(choices.against, device=choices.device) if choices.against else None
+    return start_game(load_world(choices.world, device=choices.device), choices, against)
 
 
-def start_game(loaded: LoadedWorld, choices: GameChoices) -> Game:
-    """Start playing a loaded world."""
-    session = _session(loaded, choices, real=False)
-    controls = Controls()
-    spec = loaded.world.spec
+def start_game(loaded: LoadedWorld, choices: GameChoices, against: LoadedWorld | None = None) -> Game:
+    """Start playing a loaded world; against: the one beside it in lockstep. Raises ReverieError: a damaged glitch."""
+    controls, spec = Controls(), loaded.world.spec
     name = loaded.folder.path.name if loaded.folder else spec.name
     keymap = load_keymap(name)
     keymap = replace(keymap, keys=keys_for(spec.actions, keymap.keys))
-    real, grounded = (partial(_session, loaded, choices, real=where) for where in (True, "grounded"))
-    runner = Runner(session, controls, real=real, grounded=grounded, wait_at_end=True)
+    makers, begins = _sessions(loaded, choices, against)
+    session = makers.pop(False)()
+    runner = Runner(
+        session,
+        controls,
+        real=makers[True],
+        grounded=makers["grounded"],
+        lockstep=makers["lockstep"],
+        wait_at_end=True,
+        paused=choices.glitch is not None,
+    )
     if choices.fps is not None:
         runner.speed(choices.fps / spec.fps)
-    if choices.real:
-        runner.real_game(True)
+    if begins:
+        runner.real_game(begins)
     runner.start()
     size = (spec.width, spec.height)
     agent = _agent(loaded)
     names, starts = spec.actions.names, session.starts
     game = Game(name, spec.family, spec.fps, size, names, starts, runner, controls, keymap, agent)
-    return replace(game, actions=spec.actions, observes=hasattr(loaded.world, "observe"))
+    beside = Beside(loaded, lambda other: _session(loaded, choices, real="lockstep", against=other), choices.device)
+    return replace(game, actions=spec.actions, observes=hasattr(loaded.world, "observe"), beside=beside)
+
+
+def _sessions(
+    loaded: LoadedWorld, choices: GameChoices, against: LoadedWorld | None
+) -> tuple[dict[Real, Callable[[], Session]], Real]:
+    """What makes the session of each place where it can be played, and the place where play begins."""
+    makers: dict[Real, Callable[[], Session]] = {
+        place: partial(_session, loaded, choices, real=place) for place in (False, True, "grounded")
+    }
+    makers["lockstep"] = partial(_session, loaded, choices, real="lockstep", against=against)
+    if choices.glitch is None:
+        return makers, "lockstep" if choices.lockstep or against is not None else choices.real
+    from engine.glitches import open_glitch
+    from engine.reopening import session_of
+
+    glitch = open_glitch(choices.glitch)
+    session = session_of(glitch, loaded, against, device=choices.device, rewind_s=REWIND_S)
+    makers[glitch.mode] = lambda: session
+    return makers, glitch.mode
 
 
 def _agent(loaded: LoadedWorld) -> AgentController | None:
@@ -97,9 +142,15 @@ def _agent(loaded: LoadedWorld) -> AgentController | None:
         return None
 
 
-def _session(loaded: LoadedWorld, choices: GameChoices, *, real: Real) -> Session:
+def _session(loaded: LoadedWorld, choices: GameChoices, *, real: Real, against: LoadedWorld | None = None) -> Session:
     session = Session.open(
-        loaded, real=real, seed=choices.seed, start=choices.start, horizon=choices.horizon, rewind_s=REWIND_S
+        loaded,
+        real=real,
+        against=against,
+        seed=choices.seed,
+        start=choices.start,
+        horizon=choices.horizon,
+        rewind_s=REWIND_S,
     )
     session.controller = controller_for(choices.controller, loaded)
     return session

@@ -12,29 +12,23 @@ from pygame import Rect
 
 from app.desktop import theme
 from app.desktop.canvas import Canvas
+from app.desktop.cards import KEPT, Card, draw_view, largest_of, margins_of, size_of
+from app.desktop.plots import PLOTTED, Plots
+from app.desktop.sections import sections_of
 from app.desktop.sliders import Slider, sliders_of
-from app.desktop.views import bound_of, cells_of, index_at, number_text, numbers, picture_of, value_at, words_for
+from app.desktop.views import bound_of, cells_of, index_at, number_text, numbers, value_at, words_for
 from engine.runner import Shown
 from models.types import View
 
-KEPT = 120
-"""Values of a scalar that are drawn."""
-SCALAR = (120, 40)
 WHEEL_PX = 48
+LARGE_TEXT = 1.3
+"""Scale of letters in a view that is made large."""
+KEYS = "K every action · O unsure · J check · Y back to reality · X flag"
+"""What can be asked for here, written where there is room."""
 NOTHING = "Nothing to see yet: go on, or step once."
 REAL = "Nothing to see of the real game: look into the dream, or the dream beside it."
-
-
-@dataclass(frozen=True)
-class Card:
-    """A view as it was drawn: its picture's place in the window."""
-
-    view: View
-    box: Rect
-
-    def share(self, at: tuple[int, int]) -> tuple[float, float]:
-        """A place in the window as a place in the picture, 0 to 1 each way."""
-        return (at[0] - self.box.left) / self.box.width, (at[1] - self.box.top) / self.box.height
+ENLARGED = PLOTTED | {"film_strip", "picture_grid", "feature_maps"}
+"""Kinds of views that a click makes large."""
 
 
 @dataclass
@@ -58,9 +52,15 @@ class Inspector:
         edit: Callable[[str, int, float], None],
         setting: Callable[[str, float], None],
         undo: Callable[[], None],
+        plots: Plots | None = None,
     ) -> None:
         self._edit, self._setting, self._undo = edit, setting, undo
+        self.plots = plots or Plots()
         self.open = False
+        self.studied: tuple[str, ...] = ()
+        """Names of the views of the last study."""
+        self.enlarged: tuple[str, str] | None = None
+        """Name and kind of the view that is drawn large in place of all else."""
         self._rect = self._body = Rect(0, 0, 0, 0)
         self.cards: list[Card] = []
         self.sliders: list[Slider] = []
@@ -86,6 +86,23 @@ class Inspector:
         self._cards(canvas, body, shown.frame.views, REAL if shown.real else NOTHING)
         canvas.surface.set_clip(None)
 
+    def draw_enlarged(self, canvas: Canvas, window: Rect, shown: Shown) -> bool:
+        """Draw the view that was clicked at, and nothing else; False where there is none."""
+        view = next((view for view in shown.frame.views if (view.name, view.kind) == self.enlarged), None)
+        if view is None or not self.open:
+            self.enlarged = None
+            return False
+        line, edge = canvas.line_height(theme.HEAD), canvas.px(24)
+        room = Rect(edge, edge + line, window.width - 2 * edge, window.height - 2 * edge - 2 * line)
+        left, top = margins_of(canvas, view)
+        box = Rect((0, 0), largest_of(canvas, view, room.size))
+        box.center = (room.centerx + left // 2, room.centery + top // 2)
+        canvas.text(view.name, (edge, edge), theme.HEAD, bold=True)
+        draw_view(canvas, Card(view, box), numbers(view), self.plots, scale=LARGE_TEXT)
+        at = (window.centerx, window.bottom - canvas.px(18))
+        canvas.text("Esc or a click to go back", at, theme.SMALL, theme.FAINT, anchor="center")
+        return True
+
     def _remember(self, shown: Shown) -> None:
         """The latest values of scalars, one a frame."""
         if shown.frame is self._seen:
@@ -100,97 +117,80 @@ class Inspector:
         """Title, sliders and the way back; where the cards begin."""
         line = canvas.line_height(theme.BODY) + canvas.px(4)
         middle = inner.top + line // 2
-        title = canvas.text("Inside the world", (inner.left, middle), theme.BODY, bold=True, anchor="midleft")
+        name = "Workbench" if shown.lockstep else "Inside the world"
+        title = canvas.text(name, (inner.left, middle), theme.BODY, bold=True, anchor="midleft")
         x = title.right + canvas.px(24)
+        if shown.study:
+            canvas.dot((x, middle), 4, theme.ACCENT)
+            at = (x + canvas.px(10), middle)
+            x = canvas.text(shown.study, at, theme.SMALL, theme.MUTED, anchor="midleft").right + canvas.px(24)
         self.sliders = []
         for slider in sliders_of(shown.settings):
             if x + slider.width(canvas) > inner.right - canvas.px(90):
                 break
             x = slider.place(canvas, (x, middle)).draw(canvas) + canvas.px(24)
             self.sliders.append(slider)
-        marks = [mark for mark in shown.timeline.marks if mark.kind == "edit"]
+        timeline = shown.timeline
         self._undo_box = Rect(0, 0, 0, 0)
-        if any(mark.position <= shown.timeline.cursor for mark in marks):
-            self._undo_box = self._button(canvas, (inner.right, middle), "Undo edit")
+        if any(mark.kind == "edit" and mark.position <= timeline.cursor for mark in timeline.marks):
+            self._undo_box = canvas.button((inner.right, middle), "Undo edit")
+        elif x + canvas.measure(KEYS, theme.SMALL)[0] <= inner.right:
+            canvas.text(KEYS, (inner.right, middle), theme.SMALL, theme.FAINT, anchor="midright")
         return inner.top + line + canvas.px(4)
-
-    def _button(self, canvas: Canvas, right: tuple[int, int], text: str) -> Rect:
-        width, height = canvas.measure(text, theme.SMALL, bold=True)
-        box = Rect(0, 0, width + canvas.px(20), height + canvas.px(8))
-        box.midright = right
-        canvas.box(box, theme.RAISED, 6)
-        canvas.text(text, box.center, theme.SMALL, theme.TEXT, bold=True, anchor="center")
-        return box
 
     def _cards(self, canvas: Canvas, body: Rect, views: tuple[View, ...], hint: str) -> None:
         if not views:
             canvas.text(hint, (body.left, body.top + canvas.px(6)), theme.BODY, theme.MUTED)
             return
-        gap = canvas.px(18)
-        grids = [view for view in views if view.kind.endswith("_grid")]
-        others = [view for view in views if not view.kind.endswith("_grid")]
-        right, bottom = self._flow(canvas, body, body, grids)
-        beside = Rect(right + gap, body.top, body.right - right - gap, body.height)
-        if grids and beside.width < canvas.px(330):  # no room beside the grids: below them
-            beside = Rect(body.left, bottom + self._scroll + gap // 2, body.width, body.height)
-        _, low = self._flow(canvas, body, beside if grids else body, others)
-        self._overflow = max(0, max(bottom, low) + self._scroll - body.bottom)
+        gap, parts = canvas.px(18), sections_of(views, self.studied)
+        low = body.top - self._scroll
+        for part in (parts.study, parts.figures):
+            if part:
+                low = self._flow(canvas, body, self._below(body, low), part)[1] + gap // 2
+        area = self._below(body, low)
+        right, low = self._flow(canvas, body, area, parts.grids)
+        beside = Rect(right + gap, area.top, body.right - right - gap, body.height)
+        if not parts.grids:
+            beside = area
+        elif beside.width < canvas.px(330):  # no room beside the grids: below them
+            beside = self._below(body, low + gap // 2)
+        low = max(low, self._flow(canvas, body, beside, parts.others)[1])
+        self._overflow = max(0, low + self._scroll - body.bottom)
         self._scroll = min(self._scroll, self._overflow)
+
+    def _below(self, body: Rect, low: int) -> Rect:
+        """The room of the band from the row ``low`` on, as it is before it is scrolled."""
+        return Rect(body.left, low + self._scroll, body.width, body.height)
 
     def _flow(self, canvas: Canvas, body: Rect, area: Rect, views: list[View]) -> tuple[int, int]:
         """Cards side by side in ``area``, in as many lines as they take; their right and lower ends."""
         gap, line = canvas.px(18), canvas.line_height(theme.SMALL)
         x, y, tall, right = area.left, area.top - self._scroll, 0, area.left
         for view in views:
-            width, height = self._size(canvas, view, Rect(0, 0, area.width, body.height))
-            wide = max(width, canvas.px(130))
+            left, top = margins_of(canvas, view)
+            width, height = size_of(canvas, view, (area.width, body.height))
+            wide = max(left + width, canvas.px(130))
             if x > area.left and x + wide > area.right:
                 x, y, tall = area.left, y + tall + gap // 2, 0
-            self._card(canvas, view, Rect(x, y + line, width, height), wide)
-            x, tall, right = x + wide + gap, max(tall, height + 2 * line), max(right, x + wide)
+            whole = Rect(x, y, wide, top + height + 2 * line)
+            if whole.colliderect(body):
+                self._card(canvas, view, Rect(x + left, y + line + top, width, height), whole)
+            x, tall, right = x + wide + gap, max(tall, whole.height), max(right, x + wide)
         return right, y + tall
 
-    def _card(self, canvas: Canvas, view: View, box: Rect, wide: int) -> None:
+    def _card(self, canvas: Canvas, view: View, box: Rect, whole: Rect) -> None:
         """A view: its name above its picture, and below it what stands under the pointer."""
-        line = canvas.line_height(theme.SMALL)
-        name = canvas.fitted(view.name, wide, theme.SMALL, bold=True)
-        canvas.text(name, (box.left, box.top - line), theme.SMALL, bold=True)
+        name = canvas.fitted(view.name, whole.width, theme.SMALL, bold=True)
+        canvas.text(name, whole.topleft, theme.SMALL, bold=True)
         card = Card(view, box)
         self.cards.append(card)
         values = self._values(view)
-        image = picture_of(view, values)
-        below, colour = "", theme.MUTED
-        if image is None:
-            below = number_text(float(values))
-            self._spark(canvas, box, self._past.get(view.name, deque()))
-        else:
-            surface = pygame.image.frombuffer(image.tobytes(), (image.shape[1], image.shape[0]), "RGB")
-            canvas.surface.blit(pygame.transform.scale(surface, box.size), box)
-            pygame.draw.rect(canvas.surface, theme.LINE, box.inflate(2, 2), 1)
-            if view.kind == "film_strip":
-                self._labels(canvas, box, view)
-            else:
-                below = self._words(canvas, card, values)
-        canvas.text(canvas.fitted(below, wide, theme.SMALL), (box.left, box.bottom + canvas.px(1)), theme.SMALL, colour)
-
-    def _size(self, canvas: Canvas, view: View, body: Rect) -> tuple[int, int]:
-        """Width and height of a view's picture in window pixels."""
-        if view.kind == "scalar":
-            return canvas.px(SCALAR[0]), canvas.px(SCALAR[1])
-        if view.kind == "film_strip":
-            count, _, height, width = view.value.shape[1:]
-            tall = min(max(canvas.px(84), body.height // 3), body.width * height // max(1, count * width))
-            return max(1, round(tall * count * width / height)), max(1, tall)
-        if view.kind == "feature_maps":
-            image = picture_of(view)
-            assert image is not None
-            zoom = max(1, canvas.px(120) // image.shape[0])
-            return image.shape[1] * zoom, image.shape[0] * zoom
-        columns, rows = cells_of(view) or (1, 1)
-        if view.kind == "vector":
-            return min(body.width, columns * max(1, min(canvas.px(28), canvas.px(330) // columns))), canvas.px(64)
-        cell = max(2, min(canvas.px(14), max(canvas.px(150), body.height * 3 // 4) // rows))
-        return columns * cell, rows * cell
+        draw_view(canvas, card, values, self.plots, self._past.get(view.name, ()))
+        if view.kind in PLOTTED or view.kind == "film_strip":
+            return
+        below = number_text(float(values)) if view.kind == "scalar" else self._words(canvas, card, values)
+        at = (whole.left, box.bottom + canvas.px(1))
+        canvas.text(canvas.fitted(below, whole.width, theme.SMALL), at, theme.SMALL, theme.MUTED)
 
     def _values(self, view: View) -> np.ndarray:
         """The view's values, with the bar that is in the player's hand."""
@@ -220,26 +220,13 @@ class Inspector:
             return None
         return index_at(card.view, *card.share(self._pointer))
 
-    def _spark(self, canvas: Canvas, box: Rect, past: deque[float]) -> None:
-        canvas.surface.fill(theme.STAGE, box)
-        low, high = min([0.0, *past]), max([1e-9, *past])
-        pitch = max(1, box.width // KEPT)
-        for k, value in enumerate(reversed(past)):
-            tall = max(1, round(box.height * (value - low) / (high - low)))
-            canvas.surface.fill(theme.ACCENT, (box.right - (k + 1) * pitch, box.bottom - tall, pitch, tall))
-
-    def _labels(self, canvas: Canvas, box: Rect, view: View) -> None:
-        count = view.value.shape[1]
-        for k, label in enumerate(view.labels[:count]):
-            wide = box.width // count
-            at = (box.left + wide * k + wide // 2, box.bottom + canvas.px(1))
-            text = canvas.fitted(label, wide, theme.TINY)
-            canvas.text(text, at, theme.TINY, theme.MUTED, anchor="midtop")
-
     # -- the pointer
 
     def handle(self, event: pygame.event.Event) -> bool:
         """A pointer's event; whether it was meant for the band."""
+        if event.type == pygame.MOUSEBUTTONDOWN and self.enlarged is not None:
+            self.enlarged = None
+            return True
         if event.type == pygame.MOUSEMOTION:
             return self._move(event.pos)
         if event.type == pygame.MOUSEBUTTONUP and event.button == 1:
@@ -261,8 +248,12 @@ class Inspector:
                 self._slide = slider.name
                 self._setting(slider.name, slider.value_at(at[0]))
         for card in self.cards:
-            if card.view.editable and card.box.clip(self._body).collidepoint(at):
+            if not card.box.clip(self._body).collidepoint(at):
+                continue
+            if card.view.editable:
                 self._take(card, at)
+            elif card.view.kind in ENLARGED:
+                self.enlarged = card.view.name, card.view.kind
         return True
 
     def _take(self, card: Card, at: tuple[int, int]) -> None:

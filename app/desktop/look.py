@@ -9,6 +9,7 @@ from time import perf_counter
 from app.desktop.buttons import hints
 from app.desktop.game import Game
 from app.desktop.status import Mode, Status
+from app.desktop.status import shown as measure
 from engine.metrics import Meter
 from engine.runner import Shown
 
@@ -57,7 +58,7 @@ class Look:
         return Status(
             title=title(game.name),
             where=where(shown, game.family),
-            real=shown.real or shown.grounded,
+            real=shown.real or shown.grounded or shown.lockstep,
             mode=mode(shown),
             controller=CONTROLLERS.get(shown.controller, shown.controller.capitalize()),
             total=frame.total,
@@ -77,8 +78,9 @@ class Look:
             seed=shown.seed,
             index=frame.index,
             branch=f"{shown.branch + 1} of {shown.branches}" if shown.branches > 1 else "",
-            more=(*action_rows(game.action_names, frame.action), *temperature(shown.settings)),
+            more=(*drift(shown), *action_rows(game.action_names, frame.action), *temperature(shown.settings)),
             buttons=hints(game.keymap, game.action_names, frame.action),
+            alarms=tuple((alarm.name, alarm.text) for alarm in shown.alarms),
         )
 
 
@@ -92,6 +94,8 @@ def mode(shown: Shown) -> Mode:
 
 def where(shown: Shown, family: str) -> str:
     """Where it is played, in words."""
+    if shown.lockstep:
+        return f"in lockstep with {shown.against}" if shown.against else "in lockstep"
     if shown.grounded:
         return "the dream beside the real game"
     return "the real game" if shown.real else f"dream · {family}"
@@ -103,6 +107,15 @@ def action_rows(names: tuple[str, ...], action: int | tuple[float, ...]) -> tupl
         return ()
     pairs = zip(names, action, strict=True)
     return tuple((title(name), f"{value:.2f}".replace("-", "−")) for name, value in pairs)
+
+
+def drift(shown: Shown) -> tuple[tuple[str, str], ...]:
+    """How far the dreams of a lockstep are from reality now, as a row; "–" where nothing moved."""
+    view = next((view for view in shown.frame.views if view.name == "drift" and view.kind == "curves"), None)
+    if view is None:
+        return ()
+    now = " · ".join(measure(float(value), digits=1) for value in view.value[0, :, -1])
+    return (("Drift", f"{now} dB" if now != "–" else now),)
 
 
 def temperature(settings: object) -> tuple[tuple[str, str], ...]:

@@ -22,7 +22,10 @@ def play_in_window(choices: GameChoices, settings: Settings) -> Settings:
             return window.chosen()
         try:
             playing = Playing(window, game)
-            playing.run()
+            try:
+                playing.run()
+            finally:
+                playing.close()
         finally:
             game.runner.close()
         return replace(window.chosen(), panel=playing.panel)

@@ -34,6 +34,19 @@ def draw_state(canvas: Canvas, picture: Rect, status: Status, behind_s: float) -
         _ending(canvas, picture, status)
 
 
+def draw_alarms(canvas: Canvas, stage: Rect, alarms: tuple[tuple[str, str], ...]) -> None:
+    """The alarms' names in the upper left corner, where no panel tells of them."""
+    y = stage.top + canvas.px(10)
+    for name, _ in alarms:
+        width, height = canvas.measure(name, theme.SMALL, bold=True)
+        box = Rect(stage.left + canvas.px(10), y, width + canvas.px(34), height + canvas.px(8))
+        canvas.box(box, (*theme.BACKGROUND, 225), 100)
+        canvas.dot((box.left + canvas.px(13), box.centery), 4, theme.BAD)
+        at = (box.left + canvas.px(23), box.centery)
+        canvas.text(name, at, theme.SMALL, theme.TEXT, bold=True, anchor="midleft")
+        y = box.bottom + canvas.px(4)
+
+
 def _badge(canvas: Canvas, picture: Rect, text: str, colour: Colour) -> None:
     width, height = canvas.measure(text, theme.BODY, bold=True)
     box = Rect(0, 0, width + canvas.px(40), height + canvas.px(12))

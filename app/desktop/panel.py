@@ -10,9 +10,12 @@ from pygame import Rect
 from app.desktop import theme
 from app.desktop.canvas import Canvas
 from app.desktop.status import ButtonHint, Status, shown, signed
+from app.desktop.toasts import wrap
 
 Row = tuple[str, str, str]
 """A label, its value, and the value in short for where the other does not fit."""
+COLUMN = 150
+"""The least width of a section beside others."""
 MODES = {
     "playing": ("Playing", theme.GOOD),
     "paused": ("Paused", theme.WARM),
@@ -38,30 +41,33 @@ def draw_panel(canvas: Canvas, rect: Rect, status: Status, *, side: bool) -> Non
     """Draw the panel of ``status`` into ``rect``; sections stand above each other (side) or in columns."""
     canvas.box(rect, theme.PANEL, 12)
     inner = rect.inflate(-2 * canvas.px(14), -2 * canvas.px(12))
-    sections = _sections(canvas, status, side)
+    sections = _sections(canvas, status, side, inner.width)
     if side:
         _stack(canvas, inner, sections)
     else:
         _columns(canvas, inner, sections)
 
 
-def _sections(canvas: Canvas, status: Status, side: bool) -> list[Section]:
+def _sections(canvas: Canvas, status: Status, side: bool, width: int) -> list[Section]:
     line = canvas.line_height(theme.BODY)
     speed, settings = _speed_rows(status), _setting_rows(status)
     spark = canvas.px(26)
     blocks = [
         Section(0, canvas.line_height(theme.HEAD) + 2 * line, lambda box: _header(canvas, box, status)),
-        Section(1, line + canvas.px(36), lambda box: _score(canvas, box, status)),
-        Section(2, line * len(speed), lambda box: _rows(canvas, box, speed)),
-        Section(5, spark, lambda box: _sparkline(canvas, box, status), attached=True),
-        Section(3, line * len(settings), lambda box: _rows(canvas, box, settings), least=line),
+        Section(2, line + canvas.px(36), lambda box: _score(canvas, box, status)),
+        Section(3, line * len(speed), lambda box: _rows(canvas, box, speed)),
+        Section(6, spark, lambda box: _sparkline(canvas, box, status), attached=True),
+        Section(4, line * len(settings), lambda box: _rows(canvas, box, settings), least=line),
     ]
     if not side:
         tall = line * len(speed) + spark + canvas.px(6)
-        blocks[2:4] = [Section(2, tall, lambda box: _speed(canvas, box, speed, status))]
+        blocks[2:4] = [Section(3, tall, lambda box: _speed(canvas, box, speed, status))]
+    if status.alarms:
+        told = [_told(canvas, alarm, width if side else canvas.px(COLUMN)) for alarm in status.alarms]
+        blocks.insert(1, _alarm_section(canvas, told))
     if status.buttons:
         tall = canvas.px(26)
-        blocks.append(Section(4, tall * len(status.buttons), lambda box: _buttons(canvas, box, status.buttons)))
+        blocks.append(Section(5, tall * len(status.buttons), lambda box: _buttons(canvas, box, status.buttons)))
     return blocks
 
 
@@ -133,7 +139,7 @@ def _height(canvas: Canvas, sections: list[Section]) -> int:
 
 
 def _columns(canvas: Canvas, inner: Rect, sections: list[Section]) -> None:
-    gap, least = canvas.px(32), canvas.px(150)
+    gap, least = canvas.px(32), canvas.px(COLUMN)
     count = max(1, min(len(sections), (inner.width + gap) // (least + gap)))
     kept = sorted(sections, key=lambda section: section.rank)[:count]
     width = (inner.width - gap * (count - 1)) // count
@@ -170,6 +176,39 @@ def _score(canvas: Canvas, box: Rect, status: Status) -> None:
         faded = theme.mix(theme.PANEL, colour, min(1.0, 1.6 * status.reward_glow))
         at = (number.right + canvas.px(10), number.centery)
         canvas.text(signed(status.last_reward), at, theme.HEAD, faded, bold=True, anchor="midleft")
+
+
+def _told(canvas: Canvas, alarm: tuple[str, str], width: int) -> list[str]:
+    """An alarm's name, and its sentence in lines."""
+    name, text = alarm
+    return [name, *wrap(canvas, text, width - canvas.px(14), theme.SMALL)]
+
+
+def _alarm_section(canvas: Canvas, told: list[list[str]]) -> Section:
+    """Every alarm's name; what is wrong too, where there is room for all of it."""
+    line, gap = canvas.line_height(theme.SMALL), canvas.px(4)
+    tall, least = (sum(map(len, rows)) * line + len(told) * gap for rows in (told, [alarm[:1] for alarm in told]))
+
+    def draw(box: Rect) -> None:
+        _alarms(canvas, box, told if box.height >= tall else [alarm[:1] for alarm in told])
+
+    return Section(1, tall, draw, least=least)
+
+
+def _alarms(canvas: Canvas, box: Rect, told: list[list[str]]) -> None:
+    line, y = canvas.line_height(theme.SMALL), box.top
+    for name, *lines in told:
+        if y + line > box.bottom + 1:
+            break
+        canvas.dot((box.left + canvas.px(4), y + line // 2), 4, theme.BAD)
+        title = canvas.fitted(name, box.width - canvas.px(14), theme.SMALL, bold=True)
+        canvas.text(title, (box.left + canvas.px(14), y), theme.SMALL, theme.BAD, bold=True)
+        for text in lines:
+            y += line
+            if y + line > box.bottom + 1:
+                break
+            canvas.text(text, (box.left + canvas.px(14), y), theme.SMALL, theme.MUTED)
+        y += line + canvas.px(4)
 
 
 def _rows(canvas: Canvas, box: Rect, rows: list[Row]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from app.desktop.bindings import Command
 from app.desktop.game import Game
 from app.desktop.toasts import Kind, Toasts
+from app.desktop.workbench import Workbench
 from app.settings import Settings
-from engine.controllers import STICKY, Controller, HumanController, RandomController, ReplayController
+from engine.controllers import STICKY, Controller, HumanController, RandomController
 from engine.errors import ReverieError
 from engine.runner import Reply, Shown
 from engine.session import Session
@@ -29,6 +30,8 @@ QUIET = frozenset(
         "settings",
         "horizon",
         "new_start",
+        "controller",
+        "again",
         "go_to",
         "inspect",
         "edit",
@@ -38,13 +41,16 @@ HOTTEST, WARMER = 2.0, 0.1
 
 
 class Pilot:
-    """The player's choices of one running game. ``shown`` is the newest frame the window has taken."""
+    """The player's choices of one running game. ``shown`` is the newest frame the window has taken.
 
-    def __init__(self, game: Game, toasts: Toasts, settings: Settings) -> None:
+    look: see Workbench.
+    """
+
+    def __init__(self, game: Game, toasts: Toasts, settings: Settings, look: Callable[[], None] = lambda: None) -> None:
         self.game, self.toasts, self.settings = game, toasts, settings
+        self.workbench = Workbench(game, toasts, look)
         self.runner = game.runner
         self.shown: Shown | None = None
-        self._replayed = 0
         self._changing = 0
         self._commands: dict[str, Callable[[Shown, Command], None]] = {
             "pause": lambda shown, _: self.runner.resume() if shown.paused else self.runner.pause(),
@@ -70,6 +76,7 @@ class Pilot:
             "load": self._load,
             "clip": lambda shown, _: self._record(".mp4"),
             "gif": lambda shown, _: self._record(".gif"),
+            **self.workbench.commands,
         }
 
     def obey(self, command: Command) -> bool:
@@ -111,23 +118,21 @@ class Pilot:
     def take(self, shown: Shown) -> None:
         """A new frame has come: a watched replay hands over at its end."""
         before, self.shown = self.shown, shown
-        if before is not None and before.frame is shown.frame:
-            return
-        if shown.controller == "replay" and shown.frame.index >= self._replayed and not shown.paused:
-            self._changing += 1
-            self.runner.controller(HumanController())
+        if before is not None and (before.controller, shown.controller) == ("replay", "human") and not self._changing:
             self.toasts.add("The replay is over: you play", topic="controller")
 
     def hear(self, reply: Reply) -> None:
         """Tell the player what came of a command. Raises the error that ended the runner."""
-        if reply.command in ("controller", "replay", "real_game"):
+        if reply.command in ("controller", "again"):
             self._changing = max(0, self._changing - 1)
         if reply.error is not None:
             if reply.command == "runner":
                 raise reply.error
+            if self.workbench.expected(reply):
+                return
             self.toasts.add(explain(reply.error), "error")
             return
-        if reply.command in QUIET:
+        if reply.command in QUIET or self.workbench.hear(reply):
             return
         text = self._news(reply.command, reply.value)
         if text:
@@ -145,9 +150,6 @@ class Pilot:
                 return "Loaded; Backspace leads back"
             case "fork":
                 return f"Forked: this is branch {value + 1}; B goes to the next"
-            case "real_game":
-                beside = "The dream, told what the real game does: you play; V looks inside"
-                return beside if value == "grounded" else f"The {'real game' if value else 'dream'}: you play"
             case _:
                 return ""
 
@@ -179,43 +181,24 @@ class Pilot:
         self.toasts.add(f"Branch {(shown.branch + 1) % shown.branches + 1} of {shown.branches}", topic="branch")
 
     def _next_controller(self, shown: Shown) -> None:
-        """human -> random -> the agent -> the same actions again -> the real game -> the dream beside it -> human."""
+        """human -> random -> the agent -> the same actions again -> human, wherever it is played."""
         if self._changing:
             return  # what is shown is not yet what was asked for
-        if shown.real or shown.grounded:
-            self._changing = 2
-            self.runner.real_game("grounded" if shown.real and self.game.observes else False)
-            self.runner.controller(HumanController())
-        elif shown.controller == "human":
+        if shown.controller == "human":
             self._hand_to(RandomController(sticky=STICKY), "Chance plays")
         elif shown.controller == "random" and self.game.agent is not None:
             self._hand_to(self.game.agent, "The agent plays")
         elif shown.controller in ("random", "agent") and shown.frame.index:
-            self._changing = 1
-            self._replay(shown)
+            self._changing += 1
+            self.runner.again()
+            self.toasts.add("This episode again, from its start", topic="controller")
         else:
-            self._changing = 2
-            self.runner.real_game(True)
-            self.runner.controller(HumanController())
+            self._hand_to(HumanController(), "You play")
 
     def _hand_to(self, controller: Controller, news: str) -> None:
-        self._changing = 1
+        self._changing += 1
         self.runner.controller(controller)
         self.toasts.add(news, topic="controller")
-
-    def _replay(self, shown: Shown) -> None:
-        """Watch the present episode again from its start."""
-        self._replayed = shown.frame.index
-
-        def again(session: Session) -> None:
-            start, seed, actions = session.history.episodes()[-1]
-            session.new_start(start, seed)
-            session.controller = ReplayController(tuple(actions))
-            self._replayed = len(actions)
-
-        self.runner.call("replay", again)
-        self.runner.resume()
-        self.toasts.add("This episode again, from its start", topic="controller")
 
     def _sampler(self, shown: Shown, change: int) -> None:
         steps = getattr(shown.settings, "steps", None)
@@ -247,7 +230,8 @@ class Pilot:
     # -- keeping
 
     def _slot(self, shown: Shown, number: int) -> Path:
-        where = "-grounded" if shown.grounded else "-real" if shown.real else ""
+        where = "-lockstep" if shown.lockstep else "-grounded" if shown.grounded else "-real" if shown.real else ""
+        where = f"{where}-{shown.against}" if shown.lockstep and shown.against else where
         world = f"{self.game.name}{where}"
         return Path(self.settings.saves) / world / f"slot-{number}.safetensors"
 

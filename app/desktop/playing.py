@@ -13,6 +13,7 @@ from app.desktop.gamepad import Gamepads
 from app.desktop.inspector import Inspector
 from app.desktop.keyboard import Keyboard
 from app.desktop.look import Look, title
+from app.desktop.note import NoteEntry
 from app.desktop.pilot import Pilot, explain
 from app.desktop.scene import Scene
 from app.desktop.toasts import Toasts
@@ -32,7 +33,10 @@ class Playing:
         self.panel = window.settings.panel
         self.help_page: int | None = None
         self.toasts = Toasts(time.perf_counter)
-        self.pilot = Pilot(game, self.toasts, window.settings)
+        self.note = NoteEntry()
+        self._goes_on = False  # after the note
+        self._inspecting = False
+        self.pilot = Pilot(game, self.toasts, window.settings, self._open_inspector)
         self._keyboard = Keyboard(game.keymap, game.controls)
         self.gamepads = Gamepads(game.actions, game.keymap.keys, game.controls)
         self._look, self._scene = Look(game), Scene(game)
@@ -41,6 +45,11 @@ class Playing:
         self._help_pages = 0
         self._dragging = False
         self._drawn_at = 0.0
+        self._pointed: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Nothing is drawn any more."""
+        self.inspector.plots.close()
 
     def run(self) -> None:
         """Until the player quits. Raises what ended the game's runner."""
@@ -58,19 +67,32 @@ class Playing:
         if shown is not None:
             self._look.take(shown, before)
             self.pilot.take(shown)
+        self._look_in()
         replies = self.game.runner.replies()
         for reply in replies:
             self.pilot.hear(reply)
-        if shown is not None or replies or self.window.dirty or self._animating():
+        if shown is not None or replies or self.window.dirty or self._animating() or self.inspector.plots.fresh():
             self._draw()
             if shown is not None:
                 self._look.displayed(shown)
         return True
 
+    def _look_in(self) -> None:
+        """Frames carry views while they are looked at: in the band, or in lockstep on the stage."""
+        shown = self.pilot.shown
+        wanted = self.inspector.open or (shown is not None and shown.lockstep)
+        if wanted != self._inspecting:
+            self._inspecting = wanted
+            self.game.runner.inspect(wanted)
+
+    def _open_inspector(self) -> None:
+        self.inspector.open = True
+
     def _draw(self) -> None:
         shown = self.pilot.shown
         if shown is None:
             return
+        self.inspector.studied = self.pilot.workbench.studied
         self._help_pages = self._scene.draw(
             self.window.surface,
             shown,
@@ -79,6 +101,8 @@ class Playing:
             panel=self.panel,
             help_page=self.help_page,
             inspector=self.inspector,
+            note=self.note,
+            pointer=self._pointed,
         )
         pygame.display.flip()
         self._drawn_at, self.window.dirty = time.perf_counter(), False
@@ -95,6 +119,9 @@ class Playing:
             if event.type == pygame.QUIT:
                 return False
             self.window.notice(event)
+            if self.note.open:
+                self._write(event)
+                continue
             self._pointer(event)
             self.gamepads.handle(event)
             command = self._keyboard.handle(event)
@@ -121,19 +148,52 @@ class Playing:
                 self.panel = not self.panel
             case "look_inside":
                 self.inspector.open = not self.inspector.open
-                self.pilot.runner.inspect(self.inspector.open)
+            case "flag":
+                self._begin_note()
             case "fullscreen":
                 self.window.toggle_fullscreen()
             case "screenshot":
                 self._screenshot()
             case "quit" if self.help_page is not None:
                 self.help_page = None
+            case "quit" if self.inspector.enlarged is not None:
+                self.inspector.enlarged = None
             case "quit":
                 return False
         return True
 
+    # -- the note
+
+    def _begin_note(self) -> None:
+        """Time stands still while one writes."""
+        self._goes_on = self.pilot.shown is not None and not self.pilot.shown.paused
+        self.game.runner.pause()
+        held = self._keyboard.release_all()
+        if held is not None:
+            self._obey(held)
+        self.gamepads.forget()
+        self.help_page = None
+        self.note.begin()
+
+    def _write(self, event: pygame.event.Event) -> None:
+        """An event of the keyboard, or else, while a note is written."""
+        ending = self.note.handle(event)
+        if ending is not None:
+            note = self.note.end()
+            if ending == "keep":
+                self.pilot.workbench.flag(note)
+            if self._goes_on:
+                self.game.runner.resume()
+        self.window.dirty = True
+
+    # -- the pointer
+
     def _pointer(self, event: pygame.event.Event) -> None:
         bar = self._scene.bar
+        if event.type == pygame.MOUSEMOTION:
+            near = bar is not None and bar.rect.collidepoint(event.pos)
+            self.window.dirty |= near or self._pointed is not None
+            self._pointed = event.pos if near else None
         if self.help_page is None and not self._dragging and self.inspector.handle(event):
             self.window.dirty = True
             return

@@ -53,6 +53,8 @@ class Status:
     buttons: tuple[ButtonHint, ...] = ()
     more: tuple[tuple[str, str], ...] = ()
     """What this world has beside, in words: the values of its action, its temperature."""
+    alarms: tuple[tuple[str, str], ...] = ()
+    """What is wrong with the dream at present: each alarm's name, and the fault in a sentence."""
 
 
 def shown(value: float, unit: str = "", digits: int = 0) -> str:

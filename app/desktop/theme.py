@@ -17,6 +17,8 @@ GOOD: Colour = (134, 210, 146)
 BAD: Colour = (240, 138, 128)
 WARM: Colour = (233, 196, 116)
 FORK: Colour = (196, 150, 232)
+CLASH: Colour = (255, 120, 190)
+FLAG: Colour = (120, 220, 226)
 
 TINY, SMALL, BODY, HEAD, BIG = 11, 12, 14, 18, 34
 SMALLEST_TEXT = 10

@@ -6,17 +6,26 @@ from pygame import Rect
 
 from app.desktop import theme
 from app.desktop.canvas import Canvas
-from engine.moment import Timeline
+from app.desktop.theme import Colour
+from engine.moment import MarkKind, Timeline
 
-MARKS = {
-    "reward": theme.GOOD,
-    "penalty": theme.BAD,
-    "terminated": theme.TEXT,
-    "truncated": theme.WARM,
-    "start": theme.ACCENT,
-    "fork": theme.FORK,
-    "edit": theme.WARM,
+MARKS: dict[MarkKind, tuple[Colour, str]] = {
+    "reward": (theme.GOOD, "reward"),
+    "penalty": (theme.BAD, "penalty"),
+    "terminated": (theme.TEXT, "the end"),
+    "truncated": (theme.WARM, "the horizon"),
+    "start": (theme.ACCENT, "start"),
+    "fork": (theme.FORK, "fork"),
+    "edit": (theme.WARM, "edit"),
+    "reward_mismatch": (theme.CLASH, "rewards differ"),
+    "end_mismatch": (theme.CLASH, "ends differ"),
+    "anchor": (theme.ACCENT, "back to reality"),
+    "flag": (theme.FLAG, "flagged"),
 }
+"""The colour of each kind of mark, and what it says."""
+ABOVE: tuple[MarkKind, ...] = ("reward_mismatch", "end_mismatch", "flag")
+"""Marks that stand out: with a dot above them."""
+TALL: tuple[MarkKind, ...] = ("terminated", "truncated", "start", "fork", "anchor")
 
 
 class TimelineBar:
@@ -44,7 +53,14 @@ class TimelineBar:
         """Whether the pointer is on the strip."""
         return self.rect.collidepoint(at) and self.timeline.length > 1
 
-    def draw(self) -> None:
+    def said_at(self, x: int) -> str:
+        """What is marked within some pixels of the column ``x``, in words."""
+        reach = self.canvas.px(5)
+        near = (mark for mark in self.timeline.marks if abs(self.x_of(mark.position) - x) <= reach)
+        return " · ".join(dict.fromkeys(MARKS[mark.kind][1] for mark in near))
+
+    def draw(self, pointer: tuple[int, int] | None = None) -> None:
+        """pointer: where it stands over the strip; what is marked there is said above it."""
         canvas, track, line = self.canvas, self.track, self.timeline
         canvas.box(track, theme.PANEL, 3)
         filled = Rect(
@@ -53,18 +69,31 @@ class TimelineBar:
         canvas.box(filled, theme.LINE, 3)
         played = Rect(track.left, track.top, max(self.x_of(line.cursor) - track.left + 1, track.height), track.height)
         canvas.box(played, theme.mix(theme.LINE, theme.ACCENT, 0.55), 3)
-        for mark in line.marks:
+        for mark in sorted(line.marks, key=lambda mark: (mark.kind in TALL, mark.kind in ABOVE)):
             self._mark(mark.position, mark.kind)
         centre = (self.x_of(line.cursor), track.centery)
         canvas.dot(centre, 7, theme.BACKGROUND)
         canvas.dot(centre, 5, theme.TEXT)
         self._labels()
+        if pointer is not None and (said := self.said_at(pointer[0])):
+            self._say(said, pointer[0])
 
-    def _mark(self, position: int, kind: str) -> None:
-        tall = self.canvas.px(14 if kind in ("terminated", "truncated", "start", "fork") else 10)
-        wide = max(2, self.canvas.px(2))
+    def _mark(self, position: int, kind: MarkKind) -> None:
+        canvas, colour = self.canvas, MARKS[kind][0]
+        tall, wide = canvas.px(14 if kind in TALL else 10), max(2, canvas.px(2))
         rect = Rect(self.x_of(position) - wide // 2, self.track.centery - tall // 2, wide, tall)
-        self.canvas.surface.fill(MARKS[kind], rect)
+        canvas.surface.fill(colour, rect)
+        if kind in ABOVE:
+            canvas.dot((rect.centerx, rect.top - canvas.px(3)), 3, colour)
+
+    def _say(self, text: str, x: int) -> None:
+        canvas = self.canvas
+        width, height = canvas.measure(text, theme.SMALL)
+        box = Rect(0, 0, width + canvas.px(16), height + canvas.px(6))
+        box.midbottom = (x, self.track.top - canvas.px(12))
+        box.clamp_ip(Rect(self.rect.left, 0, self.rect.width, self.rect.bottom))
+        canvas.box(box, theme.RAISED, 6)
+        canvas.text(text, box.center, theme.SMALL, anchor="center")
 
     def _labels(self) -> None:
         line, canvas = self.timeline, self.canvas

@@ -25,7 +25,7 @@ def numbers(view: View) -> np.ndarray:
 
 
 def picture_of(view: View, values: np.ndarray | None = None) -> np.ndarray | None:
-    """A view as (h, w, 3) uint8, one pixel a value where it holds numbers; None for a scalar.
+    """A view as (h, w, 3) uint8, one pixel a value where it holds numbers; None for a scalar and for what is plotted.
 
     values: in place of the view's own.
     """
@@ -41,7 +41,9 @@ def picture_of(view: View, values: np.ndarray | None = None) -> np.ndarray | Non
             return _hues(values.astype(np.int64))
         case "feature_maps":
             return _tiles(values.astype(np.float64))
-        case "scalar":
+        case "picture_grid":
+            return np.ascontiguousarray(values.transpose(0, 3, 1, 4, 2).reshape(_grid_size(values)))
+        case _:
             return None
 
 
@@ -49,7 +51,7 @@ def cells_of(view: View) -> tuple[int, int] | None:
     """Columns and rows of values in the picture; None where a place in it is no value."""
     if view.kind == "vector":
         return max(1, view.value.shape[1]), 1
-    if view.kind in ("one_hot_grid", "token_grid"):
+    if view.kind in ("one_hot_grid", "token_grid", "picture_grid"):
         return view.value.shape[2], view.value.shape[1]
     return None
 
@@ -80,13 +82,26 @@ def bound_of(values: np.ndarray) -> float:
 
 
 def words_for(view: View, values: np.ndarray, index: int) -> str:
-    """A value and where it stands."""
+    """A value and where it stands; of a picture where it stands."""
+    if view.kind == "picture_grid":
+        row, column = divmod(index, values.shape[1])
+        return f"{_name(view.labels, row, 'row')} · {_name(view.columns, column, 'column')}"
     value = number_text(float(values.reshape(-1)[index]))
     if view.kind == "vector":
         return f"{view.labels[index] if index < len(view.labels) else index}: {value}"
     row, column = divmod(index, values.shape[1])
     row_name = view.labels[row] if row < len(view.labels) else str(row)
     return f"row {row_name}, {'class' if view.kind == 'one_hot_grid' else 'column'} {column}: {value}"
+
+
+def _name(names: tuple[str, ...], k: int, kind: str) -> str:
+    return names[k] if k < len(names) else f"{kind} {k}"
+
+
+def _grid_size(pictures: np.ndarray) -> tuple[int, int, int]:
+    """Height, width and channels of pictures (R, C, 3, H, W) side by side."""
+    rows, columns, channels, height, width = pictures.shape
+    return rows * height, columns * width, channels
 
 
 def number_text(value: float) -> str:
@@ -122,17 +137,27 @@ def _hues(tokens: np.ndarray) -> np.ndarray:
 
 def _tiles(maps: np.ndarray) -> np.ndarray:
     """Maps side by side, grey from the least to the greatest value of all."""
-    count, height, width = maps.shape
+    _, height, width = maps.shape
     maps = np.nan_to_num(maps)
     low, high = float(maps.min()), float(maps.max())
     levels = np.rint((maps - low) * (255 / (high - low) if high > low else 0.0)).astype(np.uint8)
-    across = max(1, min(count, math.ceil(math.sqrt(2 * count * height / width))))
-    image = np.empty((math.ceil(count / across) * (height + 1) - 1, across * (width + 1) - 1, 3), np.uint8)
+    across = _across(*maps.shape)
+    image = np.empty((*tiles_size(*maps.shape), 3), np.uint8)
     image[:] = DARK
     for k, level in enumerate(levels):
         top, left = k // across * (height + 1), k % across * (width + 1)
         image[top : top + height, left : left + width] = level[..., None]
     return image
+
+
+def tiles_size(count: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width of so many maps side by side, a pixel apart."""
+    across = _across(count, height, width)
+    return math.ceil(count / across) * (height + 1) - 1, across * (width + 1) - 1
+
+
+def _across(count: int, height: int, width: int) -> int:
+    return max(1, min(count, math.ceil(math.sqrt(2 * count * height / width))))
 
 
 def _mix(one: tuple[int, int, int], other: tuple[int, int, int], share: np.ndarray) -> np.ndarray:

@@ -38,6 +38,7 @@ class Window:
         pygame.display.set_icon(_icon())
         pygame.display.set_caption(self._title)
         self._set_mode(self._windowed)
+        pygame.key.stop_text_input()  # keys are a game's until a text is asked for
         return self
 
     def __exit__(self, *_: object) -> None:
