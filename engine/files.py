@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(parent: Path) -> Iterator[Path]:
+    """A hidden folder in ``parent`` to fill and to rename; it is gone where the block fails before that.
+
+    An OSError becomes a ReverieError.
+    """
+    beside: Path | None = None
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=parent, prefix=".new."))
+        beside.chmod(0o755)
+        yield beside
+    except OSError as error:
+        raise _explained(parent, error) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def _explained(path: Path, error: OSError) -> ReverieError:

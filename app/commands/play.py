@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.arguments import MaybeFile, MaybeFloat, MaybeNumber, MaybePlayer, MaybeSize, World
+from app.commands.arguments import MaybeFile, MaybeFloat, MaybeNumber, MaybePlayer, MaybeSize, MaybeText, World
 from app.commands.serve import PORT, check_port, open_hub
 from app.console import complain, say
 from app.settings import Settings, load_settings, save_settings, settings_path
@@ -15,6 +16,7 @@ from engine.errors import ReverieError
 
 if TYPE_CHECKING:
     from app.desktop.game import GameChoices
+    from engine.glitch import Glitch
 
 HEADLESS_STEPS = 450
 
@@ -49,6 +51,12 @@ class Play:
     """Who plays first: human, or random when headless; agent is the world's own, where it has one."""
     real: bool = False
     """Play the real game instead of the dream."""
+    lockstep: bool = False
+    """Play the real game and the dream side by side, under the same actions."""
+    against: MaybeText = None
+    """Another world in the same lockstep."""
+    glitch: MaybeText = None
+    """Begin at a flagged glitch, paused: its ID or folder (see `reverie glitches`)."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, mps."""
 
@@ -59,6 +67,12 @@ class Play:
                 raise ValueError(f"--{name}: got {value}, expected at least {least}")
         if self.fps is not None and not 0 < self.fps <= 1000:
             raise ValueError(f"--fps: got {self.fps}, expected more than 0, up to 1000")
+        if (self.headless or self.out) and (self.lockstep or self.against or self.glitch):
+            raise ValueError("--headless, --out: got --lockstep, --against or --glitch too; see `reverie lockstep`")
+        if self.real and (self.lockstep or self.against):
+            raise ValueError("--real: got it with --lockstep or --against, expected one or the other")
+        if self.glitch and (self.world or self.real or self.lockstep or self.against):
+            raise ValueError("--glitch: got it with a world, or where to play, expected it alone: a glitch says both")
         parse_size(self.size)
         check_port(self.port)
 
@@ -72,29 +86,47 @@ class Play:
         missing = missing_display()
         if missing is not None:
             raise ReverieError(f"--window: {missing}. {HINT} `reverie play` alone needs none: it serves a page.")
-        return self._window(self._name())
+        return self._window()
 
     def _page(self) -> int:
         say("Opening Reverie ...", "dim")
         from app.web.access import Access
         from app.web.serving import bind, open_in_browser, serve
+        from engine.reopening import world_path
+        from engine.session import bare_hash
 
         def show(url: str) -> None:
             say(f"Play at {url}\nCtrl-C ends it." if open_in_browser(url) else f"Open {url}\nCtrl-C ends it.")
 
+        glitch = self._flagged()
+        world = self.world if glitch is None else str(world_path(glitch, bare_hash(glitch.world_hash)))
         with bind(port=self.port, or_free=True) as listener:
-            serve(open_hub(self.world, self.device), Access(), listener, query=self._query(), on_ready=show)
+            query = self._query(world, glitch)
+            serve(open_hub(world, self.device), Access(), listener, query=query, on_ready=show)
         return 0
 
-    def _query(self) -> dict[str, str]:
+    def _flagged(self) -> Glitch | None:
+        """The glitch to begin at. The folder it lies in is from now on that of all glitches."""
+        if self.glitch is None:
+            return None
+        from engine.glitches import FOLDER, open_glitch
+
+        glitch = open_glitch(self.glitch)
+        os.environ[FOLDER] = str(glitch.path.resolve().parent)
+        return glitch
+
+    def _query(self, world: str | None, glitch: Glitch | None = None) -> dict[str, str]:
         """What the page is asked to begin with: the options that were given."""
+        where = "lockstep" if self.lockstep or self.against else "1" if self.real else None
         asked = {
-            "world": Path(self.world).resolve().name if self.world else None,
+            "world": Path(world).resolve().name if world else None,
             "seed": self.seed or None,
             "start": self.start or None,
             "horizon": self.horizon,
             "controller": self.controller,
-            "real": "1" if self.real else None,
+            "real": where,
+            "against": self.against,
+            "glitch": glitch.id if glitch else None,
         }
         return {name: str(value) for name, value in asked.items() if value is not None}
 
@@ -129,14 +161,14 @@ class Play:
         say(f"video   {summary.clip}\nreplay  {summary.replay}  (again: reverie replay {summary.replay})")
         return 0
 
-    def _window(self, name: str) -> int:
+    def _window(self) -> int:
         settings = load_settings()
         size = parse_size(self.size)
         if size:
             settings = with_size(settings, size)
         from app.desktop.main import play_in_window
 
-        chosen = play_in_window(self._choices(name), settings)
+        chosen = play_in_window(self._choices(), settings)
         if chosen != settings:
             try:
                 save_settings(chosen)
@@ -144,11 +176,12 @@ class Play:
                 complain(f"{error} (the window's size is forgotten, see {settings_path()})")
         return 0
 
-    def _choices(self, name: str) -> GameChoices:
+    def _choices(self) -> GameChoices:
         from app.desktop.game import GameChoices
 
+        glitch = self._flagged()
         return GameChoices(
-            world=name,
+            world=glitch.world if glitch else self._name(),
             device=self.device,
             seed=self.seed,
             start=self.start,
@@ -156,6 +189,9 @@ class Play:
             controller=self.controller or "human",
             real=self.real,
             fps=self.fps,
+            lockstep=self.lockstep,
+            against=self.against,
+            glitch=glitch.path if glitch else None,
         )
 
 

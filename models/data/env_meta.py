@@ -10,6 +10,11 @@ from models.types import ActionSpec
 EMULATOR_HZ = 60
 """Frames a second of the environments that store no pace of their own: Atari's."""
 
+FLAGGED, DREAMED = "flagged", "dreamed"
+"""The policy of an episode around a flagged glitch: real frames, or a world's dream. FLAGGED is in the meta of both."""
+PER_EPISODE = ("seed", "policy", FLAGGED)
+"""What of an episode's meta is its own; all else is the environment's, and the same in all episodes of a store."""
+
 
 def action_spec(env: Mapping[str, Any]) -> ActionSpec:
     """The actions: named indices, or components with bounds."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.data.env_meta import PER_EPISODE
 from models.data.segments import SegmentId, Segments, SegmentSampler, cat_segments, find_events, read_segment
 from models.data.store import EpisodeStore
 from models.diamond.config import DiamondConfig
@@ -195,9 +196,9 @@ def episode_settings(store: EpisodeStore) -> dict[str, Any]:
     headers = store.scan("train")[0]
     if not headers:
         store.episodes("train")
-    first = {key: value for key, value in headers[0].meta.items() if key not in ("seed", "policy")}
+    first = {key: value for key, value in headers[0].meta.items() if key not in PER_EPISODE}
     for header in headers:
-        mine = {key: value for key, value in header.meta.items() if key not in ("seed", "policy")}
+        mine = {key: value for key, value in header.meta.items() if key not in PER_EPISODE}
         if header.shape != headers[0].shape or mine != first:
             raise ValueError(
                 f"{header.path}: got other settings or resolution than {headers[0].path}, expected the same"

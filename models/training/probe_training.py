@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.data.env_meta import DREAMED
 from models.data.episode import EpisodeFile
 from models.nn.pixels import to_float
 from models.training.probe import Probe, place_loss
@@ -51,6 +52,7 @@ class Labelled:
 def labelled_frames(episodes: list[EpisodeFile], count: int, seed: int) -> Labelled:
     """Frames drawn evenly over all episodes' frames, seeded."""
     random = np.random.default_rng(seed)
+    episodes = [e for e in episodes if e.header.meta.get("policy") != DREAMED]  # nobody knows where things are there
     lengths = np.array([len(e) + 1 for e in episodes])
     frames, objects = [], []
     shares = random.multinomial(count, lengths / lengths.sum())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from models.data.env_meta import FLAGGED
 from models.data.episode import EpisodeFile
 from models.envs.adapter import GameEnv, channels_first, make_env
 from models.training.branches import HOLD, TAIL, Branches, distinct
@@ -43,6 +44,9 @@ def stored_branches(
     The game is made from the episodes' own settings. Raises ValueError where it does not come to the stored frame
     again, or ends in too many futures.
     """
+    episodes = [episode for episode in episodes if FLAGGED not in episode.header.meta]  # begun in the middle of a game
+    if not episodes:
+        raise ValueError("evaluation: got flagged glitches only, expected whole episodes; `reverie collect` plays some")
     places = draw(all_places([len(e) for e in episodes], length, hold), 2 * count, seed)
     meta = episodes[0].header.meta
     env = make_env(meta["game"], meta["size"])
