@@ -13,7 +13,7 @@ import torch
 from models.data.episode import EpisodeFile
 from models.data.store import EpisodeStore
 from models.training import one_step, rollout
-from models.training.branches import FIRST_SEED, Branches, groups, hits, measure_actions, real_branches
+from models.training.branches import FIRST_SEED, Branches, groups, hits, measure_actions, real_branches, taken_for
 from models.training.drift import OpenLoop, measure_drift, measure_objects, open_loop
 from models.training.free_dream import Follower, action_effects, longest_gaps, measure_free_dreams
 from models.training.measures import decibels
@@ -107,6 +107,7 @@ def test_perfect_world_obeys_every_action() -> None:
     assert found["accuracy"] == found["first_response"]["accuracy"] == 1.0
     assert found["trials"] == 5 * 6
     assert found["by_action"]["LEFT"] == [5, 5]
+    assert found["confusion"] == (5 * torch.eye(6, dtype=torch.int64)).tolist()
     assert found["chance"] == pytest.approx(1 / 3, abs=0.1)
 
 
@@ -116,6 +117,8 @@ def test_world_that_ignores_actions_is_at_chance() -> None:
     assert found["accuracy"] == pytest.approx(1 / 3, abs=1e-6)
     assert found["by_action"]["LEFT"] == found["by_action"]["RIGHT"] == [0, 5]
     assert found["by_action"]["NOOP"] == [5, 5]
+    rest = [5, 0, 0, 0, 0, 0]
+    assert found["confusion"] == [rest, [0, 5, 0, 0, 0, 0], rest, rest, rest, rest], "whatever is done, nothing is done"
 
 
 def test_world_that_acts_one_step_late_is_noticed() -> None:
@@ -131,6 +134,7 @@ def test_hits_among_identical_branches_and_ties() -> None:
     dreams = torch.tensor([5, 9, 11, 12], dtype=torch.uint8)[:, None, None, None, None].expand(4, 1, 3, 2, 2)
     assert groups(real_ones) == [0, 1, 1, 3]
     assert hits(dreams, real_ones) == [False, True, True, False]
+    assert taken_for(dreams, real_ones) == [1, 1, 2, 1], "as many hits on the diagonal as there are"
 
 
 def test_perfect_world_drifts_nowhere(heldout: list[EpisodeFile]) -> None:

@@ -233,6 +233,25 @@ def test_the_command_writes_everything(
     assert "standing still, dB" in told
 
 
+def test_ctrl_c_keeps_what_was_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: Ctrl-C that throws away the film and the table of all steps so far."""
+    monkeypatch.setattr(Lockstep, "_session", lambda self: (scripted(1), None))
+    steps = Run.steps
+
+    def interrupted(self: Run, count: int, inspect_last: bool = False) -> Any:
+        for k, frame in enumerate(steps(self, count, inspect_last)):
+            if k == 4:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(Run, "steps", interrupted)
+    assert main(["lockstep", "--steps", "9", "--out", str(tmp_path)]) == 130
+    rows = list(csv.DictReader((tmp_path / "readings.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"], "the fifth step was made before the interrupt"
+    assert (tmp_path / "lockstep.mp4").stat().st_size > 0
+    assert list((tmp_path / "views").glob("*.png"))
+
+
 def test_an_episode_is_played_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches: chance in place of the episode's own actions, or steps beyond its end."""
     store, world = EpisodeStore(tmp_path), grounded_pong().dream

@@ -11,6 +11,7 @@ import tyro
 
 from app.commands.arguments import MaybeFile, MaybeText, World
 from app.console import console, say
+from engine.errors import ReverieError
 
 if TYPE_CHECKING:
     from engine.lockstep_run import Player, Run
@@ -67,24 +68,33 @@ class Lockstep:
 
         session, player = self._session()
         out = self.out or Path("dreams") / f"{session.name}-lockstep"
-        run = Run(session, self.anchor, player)
+        run, count = Run(session, self.anchor, player), self._count(session)
+        views: tuple[View, ...] = ()
+        interrupted: KeyboardInterrupt | None = None
         with open_clip(out / "lockstep.mp4", session.world.spec.fps, scale=1) as clip:
             clip.add(picture_of(session, session.frame))
-            count = self._count(session)
-            for frame in self._bar(run.steps(count, inspect_last=True), count):
-                clip.add(picture_of(session, frame))
+            try:
+                for frame in self._bar(run.steps(count, inspect_last=True), count):
+                    clip.add(picture_of(session, frame))
+                    views = frame.views
+            except KeyboardInterrupt as error:
+                interrupted = error
+        if not run.rows:
+            raise interrupted or ReverieError(f"lockstep: got no step of {session.name} to play, expected one at least")
         world = run.world
         write_readings(out / "readings.csv", run.rows, world)
         plots = [drift_view(run.rows, world.names[1:])]
         plots += [objects_view(run.rows, world.names[1:], world.objects)] if world.objects else []
         written = write_views(out, plots)
-        written += write_views(out / "views", (*frame.views, *views_around(session)))
+        written += write_views(out / "views", (*(views or session.look()), *views_around(session)))
         show(run)
-        for what in self.study:
+        for what in () if interrupted else self.study:
             views = self._study(session, what)
             written += write_views(out / "study", views)
             tell_faults(views)
         say(f"\n{out / 'lockstep.mp4'}, {out / 'readings.csv'} and {len(written)} pictures, {out / 'drift.png'} first")
+        if interrupted:
+            raise interrupted
         return 0
 
     def _session(self) -> tuple[Session, Callable[[], Player] | None]:

@@ -142,12 +142,34 @@ def hits(dreams: Tensor, branches: Tensor) -> list[bool]:
     Branches that are identical are one.
     """
     group = torch.tensor(groups(branches))
-    flat = branches.flatten(1).double()
-    distance = torch.stack([(flat - dream.flatten().double()).square().sum(1) for dream in dreams])
+    distance = distances(dreams, branches)
     out = []
     for action in range(len(dreams)):
         own = group == group[action]
         out.append(bool(distance[action, action] < distance[action, ~own].min()))
+    return out
+
+
+def distances(dreams: Tensor, branches: Tensor) -> Tensor:
+    """Squared error of each dream (A, T, 3, H, W) from each branch (A, T, 3, H, W) uint8: (A, A) float64."""
+    flat = branches.flatten(1).double()
+    return torch.stack([(flat - dream.flatten().double()).square().sum(1) for dream in dreams])
+
+
+def taken_for(dreams: Tensor, branches: Tensor) -> list[int]:
+    """For each dreamed action the one whose real branch is nearest.
+
+    Of branches that are identical it is the dreamed action's own, or else the first. The own one wins no tie with
+    another branch.
+    """
+    group = torch.tensor(groups(branches))
+    distance = distances(dreams, branches)
+    out = []
+    for action in range(len(dreams)):
+        own = group == group[action]
+        others = distance[action].masked_fill(own, torch.inf)
+        hit = bool(distance[action, action] < others.min())
+        out.append(action if hit else int(others.argmin()))
     return out
 
 
@@ -184,10 +206,16 @@ def dream_branches(world: WorldModel[Any], real: Branches, row: int, seed: int, 
 
 
 def score(pairs: list[tuple[Tensor, Tensor]], names: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """Hits over all states and actions; chance is that of guessing among a state's distinct branches."""
+    """Hits over all states and actions; chance is that of guessing among a state's distinct branches.
+
+    confusion: how often each action (row) went where each one (column) really leads.
+    """
     right = torch.tensor([hits(dreams, branches) for dreams, branches in pairs])
     trials = torch.full((len(right),), right.shape[1])
     chance = sum(1 / distinct(branches) for _, branches in pairs) / len(pairs)
+    confusion = torch.zeros(len(names), len(names), dtype=torch.int64)
+    for dreams, branches in pairs:
+        confusion[torch.arange(len(names)), taken_for(dreams, branches)] += 1
     return {
         "accuracy": float(right.float().mean()),
         "interval": ratio_interval(right.sum(1), trials, seed),
@@ -195,4 +223,5 @@ def score(pairs: list[tuple[Tensor, Tensor]], names: tuple[str, ...], seed: int)
         "trials": right.numel(),
         "chance": chance,
         "by_action": {name: [int(right[:, a].sum()), len(right)] for a, name in enumerate(names)},
+        "confusion": confusion.tolist(),
     }
