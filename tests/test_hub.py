@@ -31,7 +31,7 @@ def test_a_welcome_says_what_is_played_and_how() -> None:
     with hub_of() as hub:
         client = Client(hub, world="other", seed=4, start=1)
         welcome = client.event("welcome").fields
-        assert client.events[0].name == "welcome" and welcome["resumed"] is False and welcome["protocol"] == 1
+        assert client.events[0].name == "welcome" and welcome["resumed"] is False and welcome["protocol"] == 2
         world = welcome["world"]
         assert (world["name"], world["width"], world["height"], world["fps"], world["starts"]) == ("other", 6, 4, 10, 3)
         assert world["buttons"] == ["up", "down", "left", "right", "fire"]

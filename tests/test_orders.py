@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from engine.errors import ReverieError
 from engine.server.dials import check_changes, dials_of
 from engine.server.errors import ServerError
 from engine.server.limits import MB, Limits
 from engine.server.messages import Key
 from engine.server.pad import pad_of
 from engine.server.protocol import VERBS
+from engine.session import Session
 from models.types import ActionSpec
 from tests.counting import CountingSettings, CountingWorld, Loaded, starts
 from tests.players import Client, hub_of, pixel, tiny_loaded, until
@@ -28,6 +30,8 @@ VALID: dict[str, dict[str, Any]] = {
     "start": {"start": 1, "seed": 5},
     "controller": {"name": "random"},
     "real": {"on": True},
+    "study": {"what": "clear"},
+    "flag": {"note": "strange"},
     "inspect": {"on": True},
     "edit": {"view": "count", "changes": [[0, 1]]},
     "settings": {"changes": {"gain": 2}},
@@ -36,6 +40,7 @@ VALID: dict[str, dict[str, Any]] = {
     "record": {"format": "gif", "seconds": 1},
     "replay": {"link": "nonsense"},
     "visible": {"on": True},
+    "glitch": {"name": "none"},
 }
 
 
@@ -110,8 +115,13 @@ def test_forks_count_and_end_at_the_limit() -> None:
         assert ["fork" for _, kind in client.state()["marks"] if kind == "fork"]
 
 
-def test_memory_of_a_fork_that_failed_comes_back() -> None:
+def test_memory_of_a_fork_that_failed_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: a refused fork that keeps its reservation, so that the session can fork less and less."""
+
+    def fails(session: Session) -> Session:
+        raise ReverieError("fork: got a session that cannot be copied")
+
+    monkeypatch.setattr(Session, "fork", fails)
     with hub_of({"counting": loaded_with_real()}) as hub:
         client = Client(hub)
         client.value("real", on=True)
@@ -132,8 +142,8 @@ def real_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     def real(loaded: Any) -> Any:
         return CountingWorld(settings=CountingSettings(gain=10)) if isinstance(loaded.world, CountingWorld) else None
 
-    monkeypatch.setattr("engine.loading.real_world_for", real)
-    monkeypatch.setattr("engine.server.shelf.real_world_for", real)
+    for place in ("engine.loading", "engine.server.shelf"):
+        monkeypatch.setattr(f"{place}.real_world_for", real)
 
 
 def test_the_real_game_and_back(client: Client) -> None:

@@ -88,6 +88,25 @@ def test_listeners_call_what_there_is(hub: Hub) -> None:
     assert called <= exported, f"got calls of {called - exported}, expected only {exported}"
 
 
+def test_the_plotting_library_is_served_from_here(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: plots that stay empty without a network, or a page that breaks where the package is missing."""
+    answer = client.get("/static/plotly.min.js")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/javascript")
+    assert "plotly.js" in answer.text[:500]
+    monkeypatch.setattr("app.web.files.find_spec", lambda name: None)
+    assert client.get("/static/plotly.min.js").status_code == 404
+    assert client.get("/static/client.js").status_code == 200
+
+
+def test_where_it_is_played_is_chosen_by_names_the_client_knows(hub: Hub) -> None:
+    """Catches: a place in the list that the client takes for none, or one that is missing there."""
+    from app.web.play_tab import PLACES
+
+    places = (STATIC / "places.js").read_text(encoding="utf-8")
+    known = re.search(r"export const ORDERED = \{(.*)\}", places)
+    assert known is not None and set(re.findall(r"(\w+):", known[1])) == set(PLACES)
+
+
 def test_every_order_is_one_of_the_protocol(hub: Hub) -> None:
     """Catches: a misspelt verb, or arguments the server refuses, behind a button."""
     from engine.server.messages import Control
@@ -107,7 +126,7 @@ def test_every_order_is_one_of_the_protocol(hub: Hub) -> None:
             arguments |= {"start": None, "seed": None}
         decode_client(encode_client(Control(1, verb, arguments)))
         checked.add(verb)
-    assert checked == {"controller", "real", "speed", "horizon", "world", "record", "start"}
+    assert checked == {"controller", "speed", "horizon", "world", "record", "start"}
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:

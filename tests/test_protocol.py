@@ -64,7 +64,7 @@ KINDS: dict[str, type[Any]] = {
     "AXIS": Axis,
     "VIEWS": ViewsMessage,
 }
-HELLO = {"protocol": 1, "world": None, "start": None, "seed": None, "replay": None, "resume": None, "pictures": ["png"]}
+HELLO = {"protocol": 2, "world": None, "start": None, "seed": None, "replay": None, "resume": None, "pictures": ["png"]}
 
 
 def text(kind: int, data: Any) -> bytes:
@@ -167,17 +167,17 @@ def test_close_codes() -> None:
         ServerError("oops", "?")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0, [1]])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None, True, 2.0, [2]])
 def test_another_version(version: Any) -> None:
     """Catches: a page of another version being let in, or told something else than to reload."""
     error = refused(text(1, {"protocol": version, "novelty": 1}))
     assert (error.code, error.fatal) == ("version", True)
-    assert "expected 1; reload the page" in str(error)
+    assert "expected 2; reload the page" in str(error)
 
 
 def test_what_may_be_left_out() -> None:
     """Catches: absent keys that come out as KeyError later, instead of None."""
-    assert decode_client(text(1, {"protocol": 1, "pictures": ["webp", "avif"]})) == Hello(pictures=("webp",))
+    assert decode_client(text(1, {"protocol": 2, "pictures": ["webp", "avif"]})) == Hello(pictures=("webp",))
     message = decode_client(text(2, {"id": 0, "do": "start"}))
     assert message == Control(0, "start", {"start": None, "seed": None})
 
@@ -392,11 +392,11 @@ def test_headers_are_checked() -> None:
 )
 def test_what_no_server_sends(data: bytes) -> None:
     """Catches: a client in Python that fails with another exception than the protocol's own."""
-    with pytest.raises(ServerError, match="this is protocol 1"):
+    with pytest.raises(ServerError, match="this is protocol 2"):
         decode_server(data)
 
 
-@pytest.mark.parametrize("position", [1, 2, 3, 4, 7, 70, 71])
+@pytest.mark.parametrize("position", [1, 3, 4, 7, 70, 71])
 def test_frames_of_a_later_version(position: int) -> None:
     """Catches: bits that this version does not know, read as if they meant nothing."""
     data = bytearray(encode_frame(FrameHeader("png", 1, 0, 64, 64), b""))
@@ -466,7 +466,7 @@ SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
         | {name: st.integers(0, 2**16 - 1) for name in ("width", "height", "branch", "branches", "batch")}
         | dict.fromkeys(("model_ms", "encode_ms", "queue_ms", "fps", "reward", "total", "speed"), SINGLE)
         | {name: st.booleans() for name in ("paused", "rewinding", "terminated", "truncated")}
-        | {name: st.booleans() for name in ("real", "replaying", "late", "dropped")}
+        | {name: st.booleans() for name in ("real", "replaying", "grounded", "lockstep", "late", "dropped")}
         | {"codec": st.sampled_from(list(CODECS)), "echo": st.none() | st.floats(0, 1e15)}
     ),
     st.binary(max_size=50),

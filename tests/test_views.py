@@ -25,7 +25,7 @@ from engine.server.limits import MB, Limits
 from engine.server.link import make_link, read_link
 from engine.server.messages import ViewsMessage
 from engine.server.protocol import decode_server
-from engine.server.views import MOST_BYTES, views_message
+from engine.server.views import MOST_BYTES, Looks
 from engine.session import Session
 from models.types import View
 from tests.players import Client, hub_of
@@ -46,7 +46,7 @@ def view(kind: Any, value: torch.Tensor, name: str = "v", **more: Any) -> View:
 
 
 def sent(*views: View) -> ViewsMessage:
-    message = decode_server(views_message(3, views, "png"))
+    message = decode_server(Looks().message(3, views, "png"))
     assert isinstance(message, ViewsMessage) and message.seq == 3
     return message
 
@@ -82,9 +82,58 @@ def test_numbers_arrive_as_they_are_and_in_their_places() -> None:
 
 def test_feature_maps_come_in_levels_between_their_extremes() -> None:
     """Catches: maps of one value that divide by zero; extremes that do not come out at 0 and 255."""
-    message = sent(view("feature_maps", torch.tensor([[[-1.0, 3.0]]])), view("feature_maps", torch.ones(2, 1, 1)))
+    message = sent(view("feature_maps", torch.tensor([[[-1.0, 3.0]]])), view("feature_maps", torch.ones(2, 1, 1), "w"))
     assert list(part(message, 0)) == [0, 255] and list(part(message, 1)) == [0, 0]
     assert (message.views[0]["low"], message.views[0]["high"]) == (-1.0, 3.0)
+
+
+def test_a_grid_of_pictures_is_one_picture_in_its_order() -> None:
+    """Catches: rows and columns swapped, or the parts of one picture spread over its neighbours."""
+    grid = torch.randint(256, (2, 3, 3, 5, 4), generator=torch.Generator().manual_seed(2)).to(torch.uint8)
+    message = sent(view("picture_grid", grid, labels=("a", "b"), columns=("1", "2", "3")))
+    image = cv2.imdecode(np.frombuffer(part(message, 0), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert image.shape == (10, 12, 3)
+    for row, column in ((0, 0), (0, 2), (1, 1)):
+        cut = image[5 * row : 5 * row + 5, 4 * column : 4 * column + 4]
+        assert np.array_equal(cut, grid[row, column].permute(1, 2, 0).numpy())
+    assert (message.views[0]["shape"], message.views[0]["columns"]) == ([2, 3, 3, 5, 4], ["1", "2", "3"])
+
+
+def test_every_kind_is_sent_with_its_values_and_nothing_unknown() -> None:
+    """Catches: a kind that is sent in other units, or without what is missing in it."""
+    values = {"curves": (2, 4), "path": (5, 3), "heat_map": (3, 4), "matrix": (2, 3)}
+    for kind, shape in values.items():
+        value = torch.rand(shape, generator=torch.Generator().manual_seed(3))
+        value[0, 0] = torch.nan
+        message = sent(view(kind, value))
+        got = np.frombuffer(part(message, 0), "<f4").reshape(shape)
+        assert np.array_equal(got, value.numpy(), equal_nan=True), kind
+
+
+def test_what_stands_there_for_minutes_is_sent_once() -> None:
+    """Catches: the answer to a question that is sent with every frame; one that is taken for an older of its name."""
+    looks = Looks()
+
+    def send(*views: View) -> ViewsMessage:
+        message = decode_server(looks.message(1, views, "png"))
+        assert isinstance(message, ViewsMessage)
+        return message
+
+    pinned, moving = view("vector", torch.ones(3), "pinned"), view("scalar", torch.ones(()), "moving")
+    assert len(send(pinned, moving).data) == 16
+    again = send(pinned, view("scalar", torch.zeros(()), "moving"))
+    assert again.views[0] == {"name": "pinned", "same": True, "offset": 0, "bytes": 0}
+    assert np.frombuffer(part(again, 1), "<f4").tolist() == [0.0]
+    assert len(send(view("vector", torch.ones(3), "pinned")).data) == 12, "another answer of the same name"
+    assert len(send(pinned).data) == 12, "not the one before"
+    send(moving)
+    assert len(send(pinned).data) == 12, "the client no longer has it"
+
+
+def test_of_two_views_of_a_name_one_is_sent() -> None:
+    """Catches: two views that a page draws into the same card, one over the other with every frame."""
+    message = sent(view("scalar", torch.ones(()), "a"), view("scalar", torch.zeros(()), "a"))
+    assert len(message.views) == 1 and np.frombuffer(message.data, "<f4").tolist() == [1.0]
 
 
 def test_what_is_too_large_is_left_out() -> None:
@@ -206,7 +255,7 @@ def test_the_player_looks_inside_and_edits_what_it_shows() -> None:
     player = Player(Session.open(WORLD, seed=5), Controls())
     player.inspect = True
     shown = player.tick()
-    assert [v.name for v in shown.frame.views] == ["denoising", "hidden"] and shown.inspect
+    assert {"denoising", "context", "hidden"} <= {v.name for v in shown.frame.views} and shown.inspect
     assert player.shown().frame is shown.frame
     player.edit("hidden", [(0, 0.25)])
     after = player.shown().frame

@@ -50,13 +50,14 @@ class Serve:
 
     def run(self) -> int:
         say("Opening Reverie ...", "dim")
-        from app.web.access import Access, new_token
+        from app.web.access import Access, is_loopback, new_token
         from app.web.serving import bind, serve
 
         token = new_token() if self.token == AUTO else self.token
         access = Access(self.host, self.port, token, self.name)
         with bind(self.host, self.port) as listener:
-            hub = open_hub(self.world, self.device, players=self.players, max_batch=self.max_batch)
+            flags = is_loopback(self.host)
+            hub = open_hub(self.world, self.device, flags=flags, players=self.players, max_batch=self.max_batch)
             serve(hub, access, listener, on_ready=self._show)
         say("Ended.")
         return 0
@@ -76,9 +77,10 @@ def check_port(port: int) -> None:
         raise ValueError(f"--port: got {port}, expected 0 to 65535")
 
 
-def open_hub(world: str | None, device: str, max_batch: int = 16, **limits: Any) -> Hub:
+def open_hub(world: str | None, device: str, max_batch: int = 16, flags: bool = True, **limits: Any) -> Hub:
     """A hub of all worlds that can be named, ``world`` (a name or a folder) the default one; not started.
 
+    flags: whether players may keep glitches on this machine.
     Raises ReverieError where there is no such world.
     """
     from engine.loading import list_worlds
@@ -95,7 +97,7 @@ def open_hub(world: str | None, device: str, max_batch: int = 16, **limits: Any)
         except WorldError as error:
             raise ReverieError(str(error)) from error
         names = [first, *(folder.path for folder in list_worlds() if folder.path.name != first.name)]
-    return Hub(Shelf(names, device, keys_of), Limits(**limits), max_batch)
+    return Hub(Shelf(names, device, keys_of), Limits(**limits), max_batch, flags=flags)
 
 
 def keys_of(world: str) -> tuple[Mapping[str, str], Mapping[str, str]]:

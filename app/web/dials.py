@@ -22,6 +22,7 @@ SETTINGS = {
     "s_noise": ("Noise scale", None),
     "sample_events": ("Draw rewards and endings", "Off: the likeliest ones"),
     "precision": ("Precision", None),
+    "context_noise": ("Context noise", "Noise on what the dream remembers: a good one stays on its feet"),
 }
 """Settings that have a name for people, and a word on what they do; others keep their own name."""
 FOREMOST = ("steps", "temperature")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,13 @@ TYPES = {
 """Told by name, since what a machine knows of types differs, and browsers run no module of another type."""
 
 
+def plotting_library() -> Path | None:
+    """The script of the package plotly, found without importing it; None where it is not installed."""
+    spec = find_spec("plotly")
+    path = Path(spec.origin).parent / "package_data" / "plotly.min.js" if spec and spec.origin else None
+    return path if path is not None and path.is_file() else None
+
+
 class PageFiles(StaticFiles):
     """The page's own files, asked for again each time (by their ETag), so that an update is seen at once."""
 
@@ -51,6 +59,14 @@ class PageFiles(StaticFiles):
 
 def add_files(app: FastAPI, hub: Hub) -> None:
     """The routes of everything that is a file."""
+
+    @app.get("/static/plotly.min.js")
+    def plotting() -> Response:
+        path = plotting_library()
+        if path is None:
+            raise HTTPException(404, "got no plotting library, expected the package plotly; pip install plotly")
+        return FileResponse(path, media_type=TYPES[".js"], headers={"Cache-Control": "no-cache"})
+
     app.mount("/static", PageFiles(directory=STATIC, check_dir=False), name="static")
 
     @app.get("/api/worlds/{name}/preview.gif")

@@ -17,6 +17,11 @@ keeps the present one as a branch to come back to. The bar below the picture sho
 **Inside.** The eye below the picture opens what the world holds at this frame. Where the world lets you, click a choice
 or drag a bar to change it: the dream goes on from there, and "Undo edit" takes it back. Edits are part of replays.
 
+**Workbench.** In lockstep (T) the real game and the dream go on from the same start under the same actions, side by
+side with their difference: grey is equal, red brighter, blue darker in the dream. Y anchors the dream to reality again.
+K shows the future of every action, O where the next frame is unsure, J looks for named faults, X keeps a glitch with a
+note. Another world can stand beside, on the same inputs. Alarms below the picture say what the dream gets wrong.
+
 **Sharing.** An instant replay is a clip with the actions that make it again. A replay link holds the world's hash, the
 start, the seed and the actions: whoever opens it with the same world dreams the same frames again, and is told if any
 of them differs.

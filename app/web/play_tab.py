@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 PLAYERS = {"human": "You", "agent": "Agent", "random": "Chance", "again": "This episode again"}
 """Controllers by name, as a player reads them."""
+PLACES = {
+    "dream": "The dream",
+    "real": "The real game",
+    "grounded": "The dream, told what the real game does",
+    "lockstep": "Both in lockstep",
+}
+"""Where a world can be played, as a player reads it."""
 SLOTS = [str(slot) for slot in range(1, 10)]
 TRANSPORT = (
     ("rv-pause", "Pause", command("pause")),
@@ -53,12 +60,12 @@ def play_tab(hub: Hub) -> None:
                 slots, begin = _keep(), _begin_and_share()
         with gr.Column(scale=3, min_width=300, elem_classes=["rv-panel", "rv-controls"]):
             picker = _picker(listings, default)
-            who, real, grounded, speed = _players()
+            who, place, speed = _players()
             settings(hub, world)
             horizon = _horizon()
-    outputs = [who, real, speed, buttons["rv-pause"], buttons["rv-branch"], horizon, slots, grounded]
+    outputs = [who, place, speed, buttons["rv-pause"], buttons["rv-branch"], horizon, slots]
     news.news(None, [news], outputs, js=call("stateUpdates", "news", "news"))
-    world.change(None, [world], [*picker, who, real, begin, grounded], js=_world_updates(listings))
+    world.change(None, [world], [*picker, who, place, begin], js=_world_updates(listings))
     gr.HTML("", html_template="", js_on_load=glue.HANDS, visible="hidden")
 
 
@@ -86,18 +93,17 @@ def _picker(listings: Sequence[Listing], default: str) -> tuple[gr.Dropdown, gr.
     return world, look
 
 
-def _players() -> tuple[gr.Radio, gr.Checkbox, gr.Checkbox, gr.Slider]:
+def _players() -> tuple[gr.Radio, gr.Radio, gr.Slider]:
     with gr.Group():
         who = gr.Radio([(text, name) for name, text in PLAYERS.items()], value="human", label="Who plays")
-        real = gr.Checkbox(False, label="In the real game", info="The same controls, the game it learned from")
-        info = "The dream is told every frame of the real game; look inside to see both"
-        grounded = gr.Checkbox(False, label="Beside the real game", info=info)
+        info = "In lockstep both go on from the same start under the same actions, side by side"
+        places = [(text, name) for name, text in PLACES.items()]
+        place = gr.Radio(places, value="dream", label="Where", info=info, elem_classes="rv-places")
         speed = gr.Slider(0.25, 4, 1, step=0.25, label="Speed", info="Of the game; a slow machine holds less")
     who.input(None, [who], js=order("controller", "{name}", "name"))
-    real.input(None, [real], js=order("real", "{on}", "on"))
-    grounded.input(None, [grounded], js=call("beside", "on", "on"))
+    place.input(None, [place], js=call("playAt", "place", "place"))
     speed.input(None, [speed], js=order("speed", "{factor}", "factor"))
-    return who, real, grounded, speed
+    return who, place, speed
 
 
 def _horizon() -> gr.Number:
@@ -160,6 +166,7 @@ def preview_address(listing: Listing) -> str | None:
 
 
 def _world_updates(listings: Sequence[Listing]) -> str:
-    """From the world event to the picker, its look, the players, the starts and the grounded dream."""
+    """From the world event to the picker, its look, the players, the places and the starts."""
     looks = {listing.name: look_of(listing) for listing in listings}
-    return call("worldUpdates", f"world, {json.dumps(looks)}, {json.dumps(PLAYERS)}", "world")
+    given = ", ".join(map(json.dumps, (looks, PLAYERS, PLACES)))
+    return call("worldUpdates", f"world, {given}", "world")

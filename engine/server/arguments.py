@@ -9,7 +9,7 @@ from typing import Any
 from engine.server.errors import ServerError
 from engine.server.messages import CODECS, Control, Hello, Resume
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the protocol. It rises with every change that an older client could not live with."""
 MAX_LINK = 60_000
 """Characters of a replay link's text: it has to fit a HELLO."""
@@ -21,6 +21,14 @@ MAX_LIST = 32
 """Values of one setting, and settings in one message."""
 MAX_EDITS = 16
 """Values of a view that one order changes."""
+MAX_NOTE = 200
+"""Characters of the note on a glitch."""
+STUDIES = ("every_action", "sequences", "seeds", "unsure", "check", "clear")
+"""What can be asked of the present moment; ``clear`` takes back what was asked."""
+MAX_SEQUENCES, MAX_ACTIONS = 8, 32
+"""Action sequences of one study, and actions of each."""
+MAX_COUNT = 64
+"""Samples, or seeds, of one study: what the server allows is less, see its limits."""
 MAX_WHOLE = 2**53 - 1
 """The largest whole number that JSON carries exactly between all languages."""
 
@@ -51,7 +59,7 @@ def text(limit: int, optional: bool = False) -> Argument:
 
 
 FLAG = Argument(lambda v: isinstance(v, bool), "true or false")
-REAL = Argument(lambda v: isinstance(v, bool) or v == "grounded", 'true, false or "grounded"')
+REAL = Argument(lambda v: isinstance(v, bool) or v in ("grounded", "lockstep"), 'true, false, "grounded" or "lockstep"')
 START = whole(0, 2**31 - 1, optional=True)
 SEED = whole(0, MAX_WHOLE, optional=True)
 SLOT = whole(1, 9)
@@ -62,6 +70,11 @@ CHANGES = Argument(
 EDITS = Argument(
     lambda v: isinstance(v, list) and 0 < len(v) <= MAX_EDITS and all(map(is_change, v)),
     f"a list of 1 to {MAX_EDITS} pairs, a whole number from 0 and a number",
+)
+SEQUENCES = Argument(
+    lambda v: isinstance(v, list) and 0 < len(v) <= MAX_SEQUENCES and all(map(is_sequence, v)),
+    f"a list of 1 to {MAX_SEQUENCES} lists of 1 to {MAX_ACTIONS} names of actions",
+    optional=True,
 )
 ID = whole(0, MAX_WHOLE)
 
@@ -79,7 +92,16 @@ VERBS: Mapping[str, Mapping[str, Argument]] = {
     "branch": {"index": whole(0, 65_535)},
     "start": {"start": START, "seed": SEED},
     "controller": {"name": choice("human", "random", "agent", "again")},
-    "real": {"on": REAL},
+    "real": {"on": REAL, "against": text(MAX_NAME, optional=True)},
+    "anchor": {},
+    "study": {
+        "what": choice(*STUDIES),
+        "frames": whole(1, MAX_ACTIONS, optional=True),
+        "count": whole(2, MAX_COUNT, optional=True),
+        "sequences": SEQUENCES,
+    },
+    "flag": {"note": text(MAX_NOTE, optional=True)},
+    "glitch": {"name": text(MAX_NAME)},
     "inspect": {"on": FLAG},
     "edit": {"view": text(MAX_NAME), "changes": EDITS},
     "settings": {"changes": CHANGES},
@@ -185,6 +207,11 @@ def is_setting(item: tuple[Any, Any]) -> bool:
 def is_change(change: Any) -> bool:
     """An index and the number that goes there."""
     return isinstance(change, list) and len(change) == 2 and START.valid(change[0]) and _is_number(change[1])
+
+
+def is_sequence(value: Any) -> bool:
+    """Some names of actions."""
+    return isinstance(value, list) and 0 < len(value) <= MAX_ACTIONS and all(is_text(name, MAX_NAME) for name in value)
 
 
 def _is_scalar(value: Any) -> bool:

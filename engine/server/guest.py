@@ -17,7 +17,8 @@ from engine.server.messages import Ack, Axis, Blur, ClientMessage, Codec, Contro
 from engine.server.outbox import Outbox
 from engine.server.protocol import PROTOCOL, decode_client, encode_event, encode_frame, encode_pong
 from engine.server.shelf import Shelved
-from engine.server.snapshot import choices_of, frame_header, state_facts, world_facts
+from engine.server.snapshot import choices_of, frame_header, state_facts
+from engine.server.views import Looks
 from engine.session import real_of
 from engine.shown import Shown
 
@@ -52,6 +53,7 @@ class Guest:
         self.flow = Flow(hub.clock)
         self._fresh: Shown | None = None
         self._taken: dict[int, FrameHeader] = {}
+        self._looks = Looks()
         self._stamp: float | None = None
         self._dropped = False
 
@@ -172,7 +174,6 @@ class Guest:
         Takes milliseconds: for a worker thread.
         """
         from engine.server.pictures import take_picture
-        from engine.server.views import views_message
 
         with self._lock:
             header = self._taken.pop(id(shown))
@@ -180,7 +181,7 @@ class Guest:
         picture = take_picture(shown.frame.image, codec)
         frame = encode_frame(replace(header, codec=codec, encode_ms=picture.ms), picture.data)
         views = shown.frame.views if shown.inspect else ()
-        return [views_message(header.seq, views, codec), frame] if views else [frame]
+        return [self._looks.message(header.seq, views, codec), frame] if views else [frame]
 
     # -- from the session
 
@@ -192,7 +193,7 @@ class Guest:
         picture = world.codec(self.pictures)
         with self._lock:
             late = self._outbox.take_all()
-            self.tell("welcome", **facts, picture=picture, world=world_facts(world, limits))
+            self.tell("welcome", **facts, picture=picture, world=self._hub.facts(world))
             for event in late:
                 self._queue(event)
             if stay.shown is not None:
@@ -202,7 +203,7 @@ class Guest:
         """The session has gone to another world."""
         with self._lock:
             self._fresh, self._stamp, self._dropped = None, None, False
-            self.tell("world", **world_facts(world, self._hub.limits))
+            self.tell("world", **self._hub.facts(world))
 
     def tell(self, name: str, /, **fields: Any) -> None:
         """An event, without loss."""

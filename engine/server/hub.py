@@ -22,9 +22,10 @@ from engine.server.memory import Budget, Memory
 from engine.server.messages import Hello
 from engine.server.orders import explain
 from engine.server.play import Play
-from engine.server.shelf import Shelf
+from engine.server.replays import play_back
+from engine.server.shelf import Shelf, Shelved
+from engine.server.snapshot import world_facts
 from engine.server.stay import Stay
-from engine.server.verbs import play_back
 from engine.session import Session, bare_hash
 
 WORKERS = 3
@@ -38,7 +39,7 @@ class Hub:
     """All players of a server. Thread-safe; knows nothing of networks.
 
     shelf: the worlds on offer. max_batch: players that share a step (1: everyone alone). clock: seconds, for limits.
-    ``sweep`` is to be called each second.
+    flags: glitches may be kept on this machine. ``sweep`` is to be called each second.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class Hub:
         limits: Limits = Limits(),
         max_batch: int = 16,
         clock: Callable[[], float] = time.monotonic,
+        flags: bool = False,
     ) -> None:
-        self.shelf, self.limits, self.clock = shelf, limits, clock
+        self.shelf, self.limits, self.clock, self.flags = shelf, limits, clock, flags
         self.device = Device(max_batch)
         self.downloads = Downloads(limits.file_s, clock)
         self.memory = Memory(limits)
@@ -56,8 +58,7 @@ class Hub:
         """Frames finished so far, counted by the device's thread alone."""
         self._lock = threading.Lock()
         self._stays: dict[str, Stay] = {}
-        self._entering = 0
-        self._closed = False
+        self._entering, self._closed = 0, False
         self._workers = ThreadPoolExecutor(WORKERS, "reverie-hub")
         self._measured = (clock(), 0, 0.0)
 
@@ -128,6 +129,16 @@ class Hub:
     def file(self, token: str) -> Path | None:
         """A file offered to a player; None where there is none, or no longer."""
         return self.downloads.file(token)
+
+    def facts(self, world: Shelved) -> dict[str, Any]:
+        """What is told of a world."""
+        return world_facts(world, self.limits, self.shelf.rivals(world.name), self.flags)
+
+    def doing(self, verb: str, but: Stay) -> int:
+        """How many players besides that one have an order of this kind under way."""
+        with self._lock:
+            stays = list(self._stays.values())
+        return sum(stay.orders.doing(verb) for stay in stays if stay is not but)
 
     def preload(self, name: str) -> None:
         """Open a world before anybody asks for it, and make its first step, the slowest. Raises ReverieError."""

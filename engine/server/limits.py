@@ -20,7 +20,9 @@ class Limits:
     files offered for download are kept.
     memory_mb, session_mb: for the moments kept to go back to, of all sessions and of each. rewind_s: of game time kept,
     less where ``session_mb`` does not hold it. branches: of one session. max_sampler_steps: of a world that samples.
-    clip_s: the longest recording. upload_mb: the largest save that is taken.
+    clip_s: the longest recording. upload_mb: the largest save that is taken. studies: players who have something asked
+    of the present moment worked out at a time; study_frames, study_samples: the longest future of one, and the most
+    samples or seeds. flags: glitches that one session may keep.
     """
 
     players: int = 16
@@ -38,12 +40,16 @@ class Limits:
     max_sampler_steps: int = 16
     clip_s: float = 60.0
     upload_mb: float = 64.0
+    studies: int = 4
+    study_frames: int = 32
+    study_samples: int = 16
+    flags: int = 50
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 < value < float("inf"):
                 raise ValueError(f"Limits.{name}: got {value}, expected a number above 0")
-        for name in ("players", "branches", "max_sampler_steps"):
+        for name in ("players", "branches", "max_sampler_steps", "studies", "study_frames", "study_samples", "flags"):
             if getattr(self, name) != int(getattr(self, name)):
                 raise ValueError(f"Limits.{name}: got {getattr(self, name)}, expected a whole number")
         if self.session_mb > self.memory_mb:
@@ -52,7 +58,7 @@ class Limits:
     def told(self) -> dict[str, Any]:
         """Those that a client has to know, as JSON data."""
         names = ("players", "message_rate", "idle_s", "resume_s", "rewind_s", "branches", "max_sampler_steps", "clip_s")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in (*names, "study_frames", "study_samples")}
 
 
 class Bucket:

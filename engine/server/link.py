@@ -32,6 +32,8 @@ MAX_COMPONENTS = 256
 """Numbers of one continuous action."""
 MAX_NESTED = 10_000
 """Brackets in the header: a change of settings takes two."""
+MAX_HASH = 300
+"""Characters of what names a world: its hash, where it plays, and the hash of a world beside it."""
 CHECK_BYTES = 16
 DISCRETE, CONTINUOUS = ("u1", "u2"), ("f4", "f8")
 """Types of actions, the shortest first: the first that holds all of them exactly is taken."""
@@ -137,9 +139,9 @@ def _check_header(header: dict[str, Any]) -> None:
     """Raises ServerError where a value is not what ``decode_history`` may be given."""
     if set(header) - {EDITS} != KEYS:
         raise _bad(f"the keys {show(sorted(header))}", f"exactly {', '.join(sorted(KEYS))}")
-    for key in ("world", "world_hash"):
-        if not is_text(header[key], MAX_NAME):
-            raise _bad(f"{key} {show(header[key])}", f"a text of up to {MAX_NAME} characters")
+    for key, limit in (("world", MAX_NAME), ("world_hash", MAX_HASH)):
+        if not is_text(header[key], limit):
+            raise _bad(f"{key} {show(header[key])}", f"a text of up to {limit} characters")
     start = header["start"]
     if not (isinstance(start, list) and len(start) == 2 and all(map(is_whole, start)) and max(start) < 2**63):
         raise _bad(f"start {show(start)}", "[start, seed], whole numbers below 2**63")

@@ -104,10 +104,11 @@ class FrameHeader:
 
     seq: from 1, one more for each frame sent on this connection. index: steps since the episode's start. cursor,
     length: where play stands on the timeline, of how many frames. width, height: the picture's, in pixels. branch of
-    branches. real: the real game; grounded: the dream told of every frame of it. late: the world cannot hold its speed.
-    dropped: frames before this one were never sent. echo: client time (ms) of the oldest input that this frame answers;
-    None: of none. model_ms, encode_ms, queue_ms (due until its step began): NaN where unknown. fps: ticks a second.
-    reward of this tick, total: the return. speed: the factor asked for. batch: players in the model's step.
+    branches. real: the real game; grounded: the dream told of every frame of it; lockstep: both, each on its own. late:
+    the world cannot hold its speed. dropped: frames before this one were never sent. echo: client time (ms) of the
+    oldest input that this frame answers; None: of none. model_ms, encode_ms, queue_ms (due until its step began): NaN
+    where unknown. fps: ticks a second. reward of this tick, total: the return. speed: the factor asked for. batch:
+    players in the model's step.
     """
 
     codec: Codec
@@ -126,6 +127,7 @@ class FrameHeader:
     real: bool = False
     replaying: bool = False
     grounded: bool = False
+    lockstep: bool = False
     late: bool = False
     dropped: bool = False
     echo: float | None = None
@@ -147,7 +149,7 @@ class FrameHeader:
                     raise ValueError(f"FrameHeader.{name}: got {getattr(self, name)}, expected 0 to {high}")
 
 
-FLAGS = ("paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded")
+FLAGS = ("paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded", "lockstep")
 """Bits of a header's flags, from bit 0."""
 ALARMS = ("late", "dropped")
 """Bits of a header's alarms, from bit 0."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 MOST_OPEN, MOST_HEAVY = 64, 8
 """Orders of one session that may wait for their reply, and those among them that cost more than a step."""
-HEAVY = frozenset(["start", "real", "world", "replay", "record", "link", "save_file"])
+HEAVY = frozenset(
+    ["start", "real", "anchor", "study", "flag", "glitch", "world", "replay", "record", "link", "save_file"]
+)
 ASK_S = 20.0
 PLAYED_BACK = "played back!"
 """Name of the call that follows a playback command, which itself answers at its end."""
@@ -91,6 +93,11 @@ class Orders:
             self.stay.end(ServerError("internal", gone, True))
         elif reply.error is not None:
             self._complain(reply)
+
+    def doing(self, verb: str) -> bool:
+        """Whether an order of this kind is under way."""
+        with self._lock:
+            return any(order.do == verb for order in self._open)
 
     def drop(self) -> None:
         """Another world is played now: what still waits for the seat is answered with an error."""
@@ -218,7 +225,8 @@ class Orders:
         shown, same = self.stay.shown, None
         if self.link is not None and shown is not None and summary["complete"]:
             sessions = self.seat.sessions
-            session = self.seat.session if shown.real or shown.grounded else sessions[shown.branch]
+            elsewhere = shown.real or shown.grounded or shown.lockstep
+            session = self.seat.session if elsewhere else sessions[shown.branch]
             same = self.link.matches(kept(session, self.play.world.name).history(1))
         self.stay.tell("playback", **summary, same=same)
 

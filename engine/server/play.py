@@ -23,10 +23,13 @@ class Play:
 
     def __init__(self, world: Shelved, start: int | None, seed: int, limits: Limits, budget: Budget) -> None:
         self.world, self.budget, self._limits = world, budget, limits
-        self.branches, self._slots = 1, set[str]()
+        self.branches, self._slots = 1, set[tuple[Real, str]]()
         self._real: dict[Real, Session] = {}
+        self._against = ""
+        self._each: dict[Real, int] = {False: world.moment_bytes}
+        self._rings: dict[Real, list[int]] = {}  # bytes reserved for the branches of each way to play
         try:
-            self.ring_bytes = self._reserve("session", world.moment_bytes)
+            self._rings[False] = [self._reserve("session", world.moment_bytes)]
             session = self._open(world.moment_bytes, start, seed)
         except BaseException as error:
             self.close()
@@ -34,47 +37,66 @@ class Play:
                 raise ServerError("bad_value", str(error)) from error
             raise
         self.controls = Controls()
-        real, grounded = partial(self._given_real, True), partial(self._given_real, "grounded")
-        self.seat = Seat(session, self.controls, real=real, grounded=grounded, wait_at_end=True)
+        real, grounded, lockstep = (partial(self._given_real, way) for way in (True, "grounded", "lockstep"))
+        self.seat = Seat(session, self.controls, real=real, grounded=grounded, lockstep=lockstep, wait_at_end=True)
 
-    def reserve_branch(self) -> None:
-        """Room for one more branch. Raises ServerError, memory."""
+    @property
+    def ring_bytes(self) -> int:
+        """What the ring of the dream takes when it is full."""
+        return self._rings[False][0]
+
+    def reserve_branch(self, real: Real = False) -> None:
+        """Room for one more branch of the way to play ``real``. Raises ServerError, memory."""
         if self.branches >= self._limits.branches:
             raise ServerError(
                 "memory",
                 f"fork: got {self.branches} branches already, expected at most {self._limits.branches}; "
                 "go on in one of them, or open the world again",
             )
-        self.budget.reserve(self.ring_bytes, "fork")
+        amount = self._rings[real][0]
+        self.budget.reserve(amount, "fork")
+        self._rings[real].append(amount)
         self.branches += 1
 
-    def release_branch(self) -> None:
+    def release_branch(self, real: Real = False) -> None:
         """The fork was not made after all."""
-        self.budget.release(self.ring_bytes)
+        self.budget.release(self._rings[real].pop())
         self.branches -= 1
 
-    def reserve_slot(self, slot: str) -> None:
+    def reserve_slot(self, slot: str, real: Real = False) -> None:
         """Room for a saved moment, where the slot has none yet. Raises ServerError, memory."""
-        if slot not in self._slots:
-            self.budget.reserve(self.world.moment_bytes, "save")
-            self._slots.add(slot)
+        if (real, slot) not in self._slots:
+            self.budget.reserve(self._each[real], "save")
+            self._slots.add((real, slot))
 
-    def prepare_real(self, start: int, seed: int, real: Real = True) -> None:
-        """Open the real game, or the dream grounded in it, so that switching there takes no time.
+    def prepare_real(self, start: int, seed: int, real: Real = True, against: Shelved | None = None) -> Session | None:
+        """Open the real game, the dream grounded in it or both in lockstep, so that switching there takes no time.
 
-        Raises ServerError: unsupported, memory; ReverieError where the world cannot be grounded.
+        against: another world in the lockstep. Gives the session that is to take the place of the lockstep there was,
+        whose memory is given back. Raises ServerError: unsupported, memory; ReverieError where the world cannot be
+        grounded, or the two worlds do not fit.
         """
-        if real in self._real:
-            return
-        if not self.world.real:
+        name = against.name if against is not None else ""
+        if real in self._real and (real != "lockstep" or name == self._against):
+            return None
+        if not self.world.real and against is None:
             raise ServerError("unsupported", f"real game: got {self.world.name}, expected a world whose game is here")
-        each = moment_bytes(Session.open(self.world.loaded, real=real, rewind_s=0).moment)
+        beside: dict[str, Any] = {} if against is None else {"against": against.loaded}
+        each = moment_bytes(Session.open(self.world.loaded, real=real, rewind_s=0, **beside).moment)
         amount = self._reserve("real game", each)
         try:
-            self._real[real] = self._open(each, start, seed, real=real)
+            session = self._open(each, start, seed, real=real, **beside)
         except BaseException:
             self.budget.release(amount)
             raise
+        if against is not None:
+            session.against = name  # as it is called here
+        known, old = real in self._real, self._rings.get(real, [])
+        self.budget.release(sum(old))
+        self.branches -= max(0, len(old) - 1)
+        self._real[real], self._each[real], self._rings[real] = session, each, [amount]
+        self._against = name if real == "lockstep" else self._against
+        return session if known else None
 
     def close(self) -> None:
         """Give its memory back. The seat is the device's to remove."""

@@ -140,6 +140,13 @@ class Shelf:
         """The name of the world with this hash; None when it is not on offer."""
         return next((listing.name for listing in self._listings.values() if listing.hash == hash), None)
 
+    def rivals(self, name: str) -> tuple[str, ...]:
+        """Names of the other worlds of the same size and actions, in order: those that can stand beside it."""
+        like = _kind(self.listing(name).spec)
+        return tuple(
+            other for other in sorted(self._listings) if other != name and _kind(self._listings[other].spec) == like
+        )
+
     def open(self, name: str) -> Shelved:
         """The world, loaded by the first who asks: that takes seconds, never call it on the device thread.
 
@@ -180,6 +187,11 @@ class Shelf:
         session = Session.open(loaded, rewind_s=0)
         pad = pad_of(loaded.world.spec.actions, *self._keymap_of(name))
         return Shelved(listing, loaded, pad, _agent_of(loaded), _has_real(loaded), moment_bytes(session.moment))
+
+
+def _kind(spec: WorldSpec) -> tuple[object, ...]:
+    """What two worlds have to share to be played under the same actions."""
+    return spec.height, spec.width, spec.actions.names, spec.actions.kind, spec.action_repeat
 
 
 def _listing_at(path: Path) -> Listing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from engine.server.dials import dials_of, values_of
@@ -16,10 +16,14 @@ EXACT = 2**53 - 1
 """The largest whole number that every JSON reader takes exactly; a larger seed is told as text."""
 MARKS = 512
 """The most marks of a timeline that are told: the newest."""
+MOST_ALARMS = 16
 
 
-def world_facts(world: Shelved, limits: Limits) -> dict[str, Any]:
-    """A world as its player has to know it. controllers: those that can be chosen; real: whether its game is here."""
+def world_facts(world: Shelved, limits: Limits, rivals: Sequence[str] = (), flags: bool = False) -> dict[str, Any]:
+    """A world as its player has to know it. controllers: those that can be chosen; real: whether its game is here.
+
+    rivals: names of worlds that can stand beside it. flags: whether glitches can be flagged.
+    """
     spec = world.spec
     agent = ["agent"] if world.agent is not None else []
     return {
@@ -37,6 +41,9 @@ def world_facts(world: Shelved, limits: Limits) -> dict[str, Any]:
         "controllers": ["human", "random", *agent, "again"],
         "real": world.real,
         "grounded": world.real and hasattr(world.loaded.world, "observe"),
+        "lockstep": world.real or bool(rivals),
+        "rivals": list(rivals),
+        "flags": flags,
         "hash": world.listing.hash,
     }
 
@@ -52,7 +59,7 @@ def choices_of(shown: Shown) -> object:
     return (
         *(shown.controller, shown.start, shown.seed, shown.horizon, shown.settings, shown.slots, shown.paused),
         *(shown.speed, shown.real, shown.branch, shown.branches, shown.replaying, shown.frame.over),
-        *(shown.inspect, shown.grounded),
+        *(shown.inspect, shown.grounded, shown.lockstep, shown.against, shown.alarms, shown.study),
     )
 
 
@@ -60,7 +67,8 @@ def state_facts(shown: Shown, asleep: Collection[str]) -> dict[str, Any]:
     """What is in force in a session, as its newest frame tells.
 
     asleep: why it is suspended, nothing when it is not. marks: [position, kind], at most MARKS of them. action: what
-    was done last where actions have several components, else None.
+    was done last where actions have several components, else None. alarms: [name, text, since], since:
+    the index of a frame.
     """
     action = shown.frame.action
     timeline = shown.timeline
@@ -78,6 +86,10 @@ def state_facts(shown: Shown, asleep: Collection[str]) -> dict[str, Any]:
         "speed": shown.speed,
         "real": shown.real,
         "grounded": shown.grounded,
+        "lockstep": shown.lockstep,
+        "against": shown.against,
+        "alarms": [[alarm.name, alarm.text, alarm.since] for alarm in shown.alarms[:MOST_ALARMS]],
+        "study": shown.study,
         "inspect": shown.inspect,
         "action": None if isinstance(action, int) else [round(value, 3) for value in action],
         "branch": shown.branch,
@@ -110,6 +122,7 @@ def frame_header(shown: Shown, codec: Codec, seq: int) -> FrameHeader:
         real=shown.real,
         replaying=shown.replaying,
         grounded=shown.grounded,
+        lockstep=shown.lockstep,
         late=shown.late,
         model_ms=shown.step_ms,
         queue_ms=shown.queue_ms,

@@ -41,8 +41,9 @@ class Stay:
         self.guest: Guest | None = None
         self.shown: Shown | None = None
         self.asleep: set[Sleep] = set()
+        self.flags = 0
         self.freed = self.leaving = self.seen = False
-        """Whether it has ended, its client has said bye, and a frame of it was ever drawn."""
+        """Whether it has ended, its client has said bye, and a frame of it was ever drawn. flags: glitches it kept."""
         self._works: deque[Callable[[], None]] = deque()
         self.last_input = hub.clock()
         self.lost_at: float | None = None

@@ -10,11 +10,14 @@ from engine.history import derive_seed
 from engine.server.dials import check_changes, values_of
 from engine.server.errors import ServerError
 from engine.server.keeping import Kept, keep_clip, keep_save, kept
-from engine.server.link import Link, make_link, read_link
+from engine.server.link import make_link
 from engine.server.memory import OVERHEAD
 from engine.server.messages import Control
-from engine.server.orders import LATER, PLAYED_BACK, Orders
-from engine.session import Session, real_of
+from engine.server.orders import LATER, Orders
+from engine.server.reopening import glitch
+from engine.server.replays import replay
+from engine.server.workbench import anchor, flag, real, study, way_of
+from engine.session import Session
 
 if TYPE_CHECKING:
     from engine.seat import Seat
@@ -118,7 +121,7 @@ def edit(orders: Orders, order: Control) -> object:
 
 def save(orders: Orders, order: Control) -> object:
     slot = str(order.args["slot"])
-    orders.play.reserve_slot(slot)
+    orders.play.reserve_slot(slot, way_of(orders))
     return orders.call(order, lambda session: session.save(slot))
 
 
@@ -135,12 +138,12 @@ def load(orders: Orders, order: Control) -> object:
 
 
 def fork(orders: Orders, order: Control) -> object:
-    orders.play.reserve_branch()
+    undo, way = orders.play.release_branch, way_of(orders)
+    orders.play.reserve_branch(way)
     try:
-        undo = orders.play.release_branch
-        return orders.give("fork", order, orders.seat.fork, lambda index: {"branch": index}, undo)
+        return orders.give("fork", order, orders.seat.fork, lambda index: {"branch": index}, lambda: undo(way))
     except ServerError:
-        orders.play.release_branch()
+        undo(way)
         raise
 
 
@@ -191,20 +194,6 @@ def controller(orders: Orders, order: Control) -> object:
     return orders.give("controller", order, lambda: orders.seat.controller(given), lambda _: None)
 
 
-def real(orders: Orders, order: Control) -> object:
-    """The real game, or the dream grounded in it, is opened on another thread, when first asked for."""
-
-    def switch() -> object:
-        return orders.give("real_game", order, lambda: orders.seat.real_game(order.args["on"]), lambda on: {"on": on})
-
-    def prepare() -> object:
-        shown = orders.stay.shown
-        orders.play.prepare_real(*(shown.start, shown.seed) if shown is not None else (0, 0), order.args["on"])
-        return switch()
-
-    return orders.work(order, prepare) if order.args["on"] else switch()
-
-
 def settings(orders: Orders, order: Control) -> object:
     def change(session: Session) -> dict[str, Any]:
         now = session.world.settings
@@ -216,50 +205,6 @@ def settings(orders: Orders, order: Control) -> object:
 def world(orders: Orders, order: Control) -> object:
     name = orders.hub.shelf.listing(order.args["name"]).name
     return orders.work(order, lambda: orders.hub.move(orders.stay, name, order.args["start"], order.args["seed"]))
-
-
-def replay(orders: Orders, order: Control) -> object:
-    def play() -> object:
-        link = read_link(order.args["link"])
-        name = orders.hub.world_of(link)
-        if name != orders.play.world.name:
-            orders.hub.move(orders.stay, name, None, None)
-        return play_back(orders.stay.orders, link, order)
-
-    return orders.work(order, play)
-
-
-def play_back(orders: Orders, link: Link, order: Control | None = None) -> object:
-    """Play a link's episode; a ``playback`` event tells how it went. Raises ServerError: it does not fit the world."""
-    ticks = link.history.ticks
-    check_link(orders, link)
-    if real := real_of(link.history.world_hash):
-        orders.play.prepare_real(ticks[0].start, ticks[0].seed, real)
-
-    def accepted(_: object) -> object:
-        orders.link = link
-        return {"frames": len(ticks)}
-
-    def both() -> None:
-        orders.seat.playback(link.history)
-        orders.seat.call(PLAYED_BACK, lambda session: session.world_hash)
-
-    return orders.give(PLAYED_BACK, order, both, accepted)
-
-
-def check_link(orders: Orders, link: Link) -> None:
-    """Raises ServerError (link) where its start or settings are not the world's, or beyond the limits."""
-    world, history = orders.play.world, link.history
-    if history.ticks[0].start >= world.starts:
-        raise ServerError("link", f"link: got start {history.ticks[0].start}, expected one below {world.starts}")
-    if real_of(history.world_hash) is True:
-        return
-    seen = {id(tick.settings): tick.settings for tick in history.ticks}
-    for settings in seen.values():
-        try:
-            world.loaded.world.with_settings(**check_changes(world.loaded.world.settings, settings, orders.hub.limits))
-        except (ServerError, ValueError) as error:
-            raise ServerError("link", f"link: {error}") from error
 
 
 # -- the connection
@@ -293,6 +238,10 @@ OBEY: Mapping[str, Callable[[Orders, Control], object]] = {
     "start": start,
     "controller": controller,
     "real": real,
+    "anchor": anchor,
+    "study": study,
+    "flag": flag,
+    "glitch": glitch,
     "inspect": seat_command(lambda seat, args: seat.inspect(args["on"])),
     "edit": edit,
     "settings": settings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,23 +17,37 @@ MOST_BYTES = 1 << 20
 MOST_LABELS = 64
 
 
-def views_message(seq: int, views: Sequence[View], codec: Codec) -> bytes:
-    """The message of a frame's views (of a batch of 1 each), in their order, as many as fit."""
-    told: list[dict[str, Any]] = []
-    parts: list[bytes] = []
-    size = 0
-    for view in views:
-        facts, data = view_data(view, codec)
-        if size + len(data) > MOST_BYTES:
-            continue
-        told.append({**facts, "offset": size, "bytes": len(data)})
-        parts.append(data)
-        size += len(data)
-    return encode_views(seq, told, b"".join(parts))
+class Looks:
+    """The looks inside that one connection is sent, in the order in which they are; not thread-safe.
+
+    A view that is the very one of the look before is not sent again: what was asked once stands there for minutes.
+    """
+
+    def __init__(self) -> None:
+        self._sent: Mapping[str, View] = {}
+
+    def message(self, seq: int, views: Sequence[View], codec: Codec) -> bytes:
+        """The message of a frame's views (of a batch of 1 each), in order, as many as fit; the first of a name."""
+        told: list[dict[str, Any]] = []
+        parts: list[bytes] = []
+        size, sent = 0, dict[str, View]()
+        for view in views:
+            if view.name in sent:
+                continue
+            same = self._sent.get(view.name) is view
+            facts, data = ({"name": view.name, "same": True}, b"") if same else view_data(view, codec)
+            if size + len(data) > MOST_BYTES:
+                continue
+            told.append({**facts, "offset": size, "bytes": len(data)})
+            parts.append(data)
+            size += len(data)
+            sent[view.name] = view
+        self._sent = sent
+        return encode_views(seq, told, b"".join(parts))
 
 
 def view_data(view: View, codec: Codec) -> tuple[dict[str, Any], bytes]:
-    """What is told of a view, and its values as bytes: a film strip as one picture, the others as numbers.
+    """What is told of a view, and its values as bytes: film strips and grids of pictures as one, the others as numbers.
 
     feature_maps are rounded to 256 levels from ``low`` to ``high``; all else is sent as it is, in 32 bits.
     """
@@ -43,11 +57,16 @@ def view_data(view: View, codec: Codec) -> tuple[dict[str, Any], bytes]:
         "kind": view.kind,
         "shape": list(value.shape),
         "labels": list(view.labels[:MOST_LABELS]),
+        "columns": list(view.columns[:MOST_LABELS]),
         "editable": view.editable,
     }
     if view.kind == "film_strip":
         strip = np.ascontiguousarray(value.transpose(2, 0, 3, 1).reshape(value.shape[2], -1, 3))
         return {**facts, "type": codec}, encode(strip, codec)
+    if view.kind == "picture_grid":
+        rows, columns, _, height, width = value.shape
+        grid = value.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
+        return {**facts, "type": codec}, encode(np.ascontiguousarray(grid), codec)
     if view.kind == "feature_maps":
         low, high, levels = rounded(value)
         return {**facts, "type": "u1", "low": low, "high": high}, levels.tobytes()

@@ -15,7 +15,9 @@ from tests.browser.server import ROOT, serving
 
 DOCS = ROOT / "docs"
 WIDE = {"viewport": {"width": 1280, "height": 900}}
-WORLDS = {"page-inside": "pong-dreamer", "page-car": "car_racing"}
+TALL = {"viewport": {"width": 1280, "height": 2200}}
+"""So that all plots are in sight: those that are not are not drawn."""
+WORLDS = {"page-inside": "pong-dreamer", "page-car": "car_racing", "page-lockstep": "pong-dreamer"}
 """Those of another world than the default one."""
 WHOLE = ("page-play", "page-dark", "page-inside")
 """Those that show the page down to its end."""
@@ -76,6 +78,22 @@ def inside(player: Player) -> None:
     player.until("document.querySelectorAll('.rc-card canvas, .rc-card img').length > 2", "the views are there")
 
 
+def workbench(player: Player) -> None:
+    """Some seconds in lockstep, and what every action leads to."""
+    player.focus()
+    player.press("t")
+    player.until("document.querySelector('.rc-side:not([hidden])')", "the pictures stand side by side")
+    with player.holding("ArrowUp"):
+        player.play_on(2)
+    player.play_on(FRAMES)
+    player.press("k")
+    player.until(
+        "document.querySelector('.rc-grid-card canvas')?.dataset.drawn", "the answer is there", wait_s=GALLERY_S
+    )
+    player.press("p")
+    player.until("document.querySelectorAll('.rc-plot[data-drawn]').length > 4", "the plots are drawn")
+
+
 PICTURES = {
     "page-play": (WIDE, play),
     "page-gallery": (WIDE, gallery),
@@ -84,6 +102,7 @@ PICTURES = {
     "page-phone": (PHONE, touch),
     "page-inside": (WIDE, inside),
     "page-car": (WIDE, drive),
+    "page-lockstep": (TALL, workbench),
     "page-dark": ({**WIDE, "color_scheme": "dark"}, play),
 }
 

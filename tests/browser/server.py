@@ -47,6 +47,11 @@ class Serving:
     def port(self) -> int:
         return int(self.origin.rsplit(":", maxsplit=1)[1])
 
+    @property
+    def glitches(self) -> Path:
+        """Where flagged glitches are kept."""
+        return self.log.parent / "glitches"
+
     def stats(self) -> dict[str, Any]:
         answer = httpx.get(f"{self.origin}/api/stats", timeout=30)
         return dict(answer.raise_for_status().json())
@@ -70,6 +75,7 @@ def serving(folder: Path, tiny: bool = True) -> Iterator[Serving]:
         write_endless(folder / "worlds" / "tiny")
     log = folder / "server.log"
     kept = {"REVERIE_WORLDS": folder / "worlds", "XDG_CONFIG_HOME": folder, "GRADIO_TEMP_DIR": folder / "gradio"}
+    kept["REVERIE_GLITCHES"] = folder / "glitches"
     env = {**os.environ, "PYTHONUNBUFFERED": "1", **{name: str(path) for name, path in kept.items()}}
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     with (

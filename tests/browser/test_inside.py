@@ -147,7 +147,7 @@ def test_the_dream_beside_the_real_game(player: Player) -> None:
     player.open("rssm", start=0, seed=4)
     player.focus()
     player.press("v")
-    player.choose("Beside the real game")
+    player.choose("The dream, told what the real game does")
     player.until("reverie.frame?.grounded && reverie.state.grounded", "it is grounded")
     player.page.get_by_text("the dream beside the real game", exact=True).wait_for()
     card(player, "surprise").wait_for()
@@ -158,7 +158,7 @@ def test_the_dream_beside_the_real_game(player: Player) -> None:
     }"""
     player.until("it.dataset.drawn > 2", "the strip is drawn", strip.element_handle())
     assert strip.evaluate(colours) >= 3
-    player.choose("Beside the real game")
+    player.choose("The dream")
     player.until("reverie.frame && !reverie.frame.grounded && !reverie.state.grounded", "it is the dream again")
 
 
@@ -166,11 +166,11 @@ def test_the_real_game_has_no_inside(player: Player) -> None:
     """Bug: the dream's last look inside that stays beside pictures of the real game."""
     player.open("rssm", start=0, seed=4)
     look_inside(player)
-    player.choose("In the real game")
+    player.choose("The real game")
     player.until("reverie.frame?.real && reverie.state.real", "it is the real game")
     player.until("!document.querySelector('.rc-card')", "nothing of the dream is left")
     player.page.get_by_text("Nothing to see of the real game").wait_for()
-    player.choose("In the real game")
+    player.choose("The dream")
     player.until("reverie.frame && !reverie.frame.real", "it is the dream again")
     card(player, "stoch").wait_for()
 

@@ -61,14 +61,14 @@ def test_the_real_game_is_there(player: Player) -> None:
     player.open(start=2, seed=1)
     dream = player.pause()
     player.press("p")
-    player.choose("In the real game")
+    player.choose("The real game")
     player.until("reverie.frame?.real && reverie.state.real", "it is the real game")
     with player.holding("ArrowUp"):
         since = player.count()
         player.play_on(8)
     rows = [row for look in player.drawn(since) if (row := look.paddle) is not None]
-    player.page.get_by_text("the real game", exact=True).wait_for()
-    player.choose("In the real game")
+    player.page.locator(".rc-where").get_by_text("the real game", exact=True).wait_for()
+    player.choose("The dream")
     player.until("reverie.frame && !reverie.frame.real", "it is the dream again")
     assert player.look().index >= dream.index
     assert len(rows) < 2 or rows[-1] < rows[0] + 2, f"the paddle's rows with up held: {rows}"

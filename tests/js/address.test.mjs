@@ -46,3 +46,10 @@ test("files of a reply that are not downloaded, or an address elsewhere that is"
   assert.deepEqual(filesIn("https://example.org/api/files/a"), []);
   assert.deepEqual(filesIn(null), []);
 });
+
+test("a lockstep, or a flagged glitch, that the address asks for in vain", () => {
+  const { orders } = readAddress("?world=pong&real=lockstep&against=pong-dreamer");
+  assert.deepEqual(orders, [["real", { on: "lockstep", against: "pong-dreamer" }]]);
+  assert.deepEqual(readAddress("?real=lockstep").orders, [["real", { on: "lockstep", against: null }]]);
+  assert.deepEqual(readAddress("?glitch=pong-1").orders, [["glitch", { name: "pong-1" }]]);
+});

@@ -78,7 +78,7 @@ test("waits that do not grow, or grow for ever", () => {
 test("a new page that asks to resume, or forgets what to play", () => {
   const at = open();
   const [hello] = at.socket().json(0x01);
-  assert.deepEqual([hello.world, hello.resume, hello.protocol], ["pong", null, 1]);
+  assert.deepEqual([hello.world, hello.resume, hello.protocol], ["pong", null, 2]);
   assert.equal(at.connection.status, "open");
 });
 

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { newsOf, settingUpdates, stateUpdates, worldUpdates } from "../../app/web/static/follow.js";
 
 const PLAYERS = { human: "You", agent: "Agent", random: "Chance", again: "Again" };
+const PLACES = { dream: "Dream", real: "Real", grounded: "Told", lockstep: "Both" };
 
 test("a component set again by a state that says nothing new of it, over what the player just typed", () => {
   const last = new Map();
@@ -26,17 +27,28 @@ test("a value that turns into none is news", () => {
 });
 
 test("what is no news must not touch its component", () => {
-  assert.deepEqual(stateUpdates({}), Array(8).fill(undefined));
-  const [who, real, speed, pause, branch, horizon, slots] = stateUpdates({ paused: true, horizon: null });
-  assert.deepEqual([who, real, speed, branch, slots], Array(5).fill(undefined));
+  assert.deepEqual(stateUpdates({}), Array(7).fill(undefined));
+  const [who, place, speed, pause, branch, horizon, slots] = stateUpdates({ paused: true, horizon: null });
+  assert.deepEqual([who, place, speed, branch, slots], Array(5).fill(undefined));
   assert.equal(pause.value, "Go on");
   assert.equal(horizon, 0);
 });
 
 test("false and 0 are values, not nothing", () => {
-  const [, real, , pause] = stateUpdates({ real: false, paused: false });
-  assert.equal(real, false);
+  const [, place, , pause] = stateUpdates({ real: false, paused: false });
+  assert.equal(place, "dream");
   assert.equal(pause.value, "Pause");
+});
+
+test("a place left for another one that is shown as the dream in between, or for good", () => {
+  assert.equal(stateUpdates({ real: true })[1], "real");
+  assert.equal(stateUpdates({ real: false, lockstep: true })[1], "lockstep");
+  assert.equal(stateUpdates({ lockstep: false, grounded: true })[1], "grounded");
+  assert.equal(stateUpdates({ real: false, grounded: false, lockstep: false })[1], "dream");
+});
+
+test("alarms and studies that set every component of the page again", () => {
+  assert.deepEqual(newsOf({ alarms: [["frozen", "", 1]], study: "seeds" }, new Map()), {});
 });
 
 test("a replayed episode is a choice the page knows", () => {
@@ -56,16 +68,17 @@ test("settings in the order of their components", () => {
 
 test("choices of another world, or in an order of chance", () => {
   const world = { name: "pong", controllers: ["again", "random", "human"], real: true, starts: 16 };
-  const [name, look, who, real, start] = worldUpdates(world, { pong: "<p>Pong</p>" }, PLAYERS);
+  const [name, look, who, place, start] = worldUpdates(world, { pong: "<p>Pong</p>" }, PLAYERS, PLACES);
   assert.equal(name, "pong");
   assert.equal(look, "<p>Pong</p>");
   assert.deepEqual(who.choices, [["You", "human"], ["Chance", "random"], ["Again", "again"]]);
-  assert.equal(real.visible, true);
+  assert.deepEqual([place.choices, place.visible], [[["Dream", "dream"], ["Real", "real"]], true]);
   assert.equal(start.maximum, 15);
 });
 
 test("a world nobody told of yet", () => {
-  assert.deepEqual(worldUpdates({}, {}, PLAYERS), []);
-  assert.deepEqual(worldUpdates(null, {}, PLAYERS), []);
-  assert.equal(worldUpdates({ name: "new" }, {}, PLAYERS)[1], "");
+  assert.deepEqual(worldUpdates({}, {}, PLAYERS, PLACES), []);
+  assert.deepEqual(worldUpdates(null, {}, PLAYERS, PLACES), []);
+  const [, look, , place] = worldUpdates({ name: "new" }, {}, PLAYERS, PLACES);
+  assert.deepEqual([look, place.visible], ["", false]);
 });

@@ -25,6 +25,19 @@ test("pixels that blur since one of them takes a fraction of the screen's", () =
   assert.equal(layout.fit({ width: 640, height: 480 }, { width: 320, height: 320 }, 1).scale, 1, "never nothing");
 });
 
+test("pictures side by side that do not fit, or are smaller than they could be", () => {
+  const size = { width: 64, height: 64 };
+  for (const [count, room] of [[3, { width: 820, height: 560 }], [3, { width: 340, height: 440 }], [5, { width: 820, height: 600 }], [2, { width: 300, height: 900 }]]) {
+    const { columns, scale, width, height } = layout.arrange(count, size, room, 1, { gap: 10, above: 24 });
+    const rows = Math.ceil(count / columns);
+    assert.ok(columns * (width + 10) + 10 <= room.width && rows * (height + 34) + 10 <= room.height, `${count}`);
+    assert.ok(scale >= 1 && columns >= 1 && columns <= count);
+  }
+  assert.equal(layout.arrange(3, size, { width: 820, height: 560 }, 1).columns, 3);
+  assert.equal(layout.arrange(2, size, { width: 200, height: 900 }, 1).columns, 1, "stacked where it is slim");
+  assert.equal(layout.arrange(5, size, { width: 820, height: 600 }, 1).columns, 3, "two dreams with their errors below");
+});
+
 test("a click on the timeline that leads to another frame than is drawn there", () => {
   for (const position of [0, 1, 57, 449]) {
     assert.equal(layout.frameAt(layout.placeOf(position, 451, 733), 451, 733, 450), position);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Pilot, nextHorizon, nextPlayer, nextSpeed } from "../../app/web/static/pilot.js";
+import { nextHorizon, nextPlayer, nextSpeed } from "../../app/web/static/choices.js";
+import { Pilot } from "../../app/web/static/pilot.js";
+import { besideOf, nextPlace } from "../../app/web/static/places.js";
 import { Present } from "../../app/web/static/present.js";
 
 function pilotOf({ frame = {}, state = {}, world = {} } = {}) {
@@ -83,16 +85,72 @@ test("who plays next: someone the world does not have, or nobody new", () => {
     while (order.length < 6) order.push(nextPlayer(order.at(-1), world, played));
     return order.slice(1);
   };
-  assert.deepEqual(round("human", true), ["agent", "random", "again", "real", "human"]);
-  assert.deepEqual(round("human", false), ["agent", "random", "real", "human", "agent"]);
+  assert.deepEqual(round("human", true), ["agent", "random", "again", "human", "agent"]);
+  assert.deepEqual(round("human", false), ["agent", "random", "human", "agent", "random"]);
   assert.equal(nextPlayer("random", { controllers: ["human", "random"], real: false }, false), "human");
-  assert.equal(nextPlayer("replay", world, true), "real");
+  assert.equal(nextPlayer("replay", world, true), "human");
 });
 
-test("coming back from the real game leaves chance, or the game, in charge", () => {
-  const { pilot, orders } = pilotOf({ frame: { real: true }, world: { real: true } });
-  pilot.obey("controller");
-  assert.deepEqual(orders, [["real", { on: false }], ["controller", { name: "human" }]]);
+test("the real game, or the lockstep, that cannot be handed to the agent, or is left by doing so", () => {
+  for (const frame of [{ real: true }, { grounded: true }, { lockstep: true }]) {
+    const { pilot, orders } = pilotOf({ frame, world: { real: true, controllers: ["human", "agent"] } });
+    pilot.obey("controller");
+    assert.deepEqual(orders, [["controller", { name: "agent" }]]);
+  }
+});
+
+test("a place that the world does not have, or that is never left again", () => {
+  const round = (world) => {
+    const order = ["dream"];
+    while (order.length < 5) order.push(nextPlace(order.at(-1), world));
+    return order;
+  };
+  const world = { real: true, grounded: true, lockstep: true };
+  assert.deepEqual(round(world), ["dream", "real", "grounded", "lockstep", "dream"]);
+  assert.deepEqual(round({ real: true, lockstep: true }), ["dream", "real", "lockstep", "dream", "real"]);
+  const alone = pilotOf();
+  alone.pilot.obey("place");
+  assert.deepEqual([alone.orders, alone.notes.length], [[], 1]);
+  const chosen = pilotOf({ world });
+  chosen.pilot.obey("place", { choice: "grounded" });
+  assert.deepEqual(chosen.orders, [["real", { on: "grounded" }]]);
+});
+
+test("lockstep with the wrong world beside, or with nothing", () => {
+  assert.equal(besideOf("other", { real: true, rivals: ["other"] }), "other");
+  assert.equal(besideOf("gone", { real: true, rivals: ["other"] }), null);
+  assert.equal(besideOf(null, { real: false, rivals: ["other"] }), "other", "there is no real game");
+  const none = pilotOf();
+  none.pilot.obey("lockstep");
+  assert.deepEqual([none.orders, none.notes.length], [[], 1]);
+  const world = { real: true, lockstep: true, rivals: ["other"] };
+  const { pilot, orders } = pilotOf({ world });
+  pilot.beside("other");
+  assert.deepEqual(orders, [], "chosen before it begins");
+  pilot.obey("lockstep");
+  assert.deepEqual(orders, [["real", { on: "lockstep", against: "other" }]]);
+  const within = pilotOf({ world, frame: { lockstep: true } });
+  within.pilot.beside("other");
+  within.pilot.obey("lockstep");
+  assert.deepEqual(within.orders, [["real", { on: "lockstep", against: "other" }], ["real", { on: false }]]);
+});
+
+test("an anchor without a reality, and studies whose answer nobody sees", () => {
+  const { pilot, orders, notes } = pilotOf();
+  let seen = 0;
+  pilot.page.see_inside = () => (seen += 1);
+  pilot.obey("anchor");
+  assert.deepEqual([orders, notes.length], [[], 1]);
+  pilot.obey("check");
+  assert.deepEqual([orders, notes.length], [[], 2], "there is nothing to check against");
+  for (const name of ["every_action", "unsure", "seeds"]) pilot.obey(name);
+  pilot.present.frame.lockstep = true;
+  pilot.obey("check");
+  assert.deepEqual(orders.map(([verb, { what }]) => [verb, what]), ["every_action", "unsure", "seeds", "check"].map((what) => ["study", what]));
+  pilot.frames = 16;
+  pilot.obey("every_action");
+  assert.equal(orders.at(-1)[1].frames, 16);
+  assert.equal(seen, 5);
 });
 
 test("a branch that is not there", () => {

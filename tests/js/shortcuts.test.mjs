@@ -12,6 +12,9 @@ test("keys that do otherwise than in the window", () => {
   Object.assign(pairs, { return: "new_start", n: "new_start", g: "seed", f: "fork", b: "branch", c: "controller" });
   Object.assign(pairs, { "[": "fewer_steps", "]": "more_steps", ";": "shorter", "'": "longer", r: "clip", h: "help" });
   for (const [key, name] of Object.entries(pairs)) assert.equal(command(key), name, key);
+  const bench = { t: "lockstep", y: "anchor", k: "every_action", o: "unsure", x: "flag", j: "check", e: null };
+  for (const [key, name] of Object.entries(bench)) assert.equal(command(key), name, key);
+  assert.equal(command("c", { shift: true }), "place");
   assert.equal(command("backspace", { shift: true }), "forward");
   assert.equal(command("r", { shift: true }), "gif");
   assert.deepEqual([shortcutOf("4").command, shortcutOf("4").number], ["load", 4]);
@@ -45,7 +48,7 @@ test("one key press that means two things", () => {
 });
 
 test("a shortcut that nothing carries out", () => {
-  const pages = ["rewind", "help", "panel", "look_inside", "fullscreen", "screenshot", "close"];
+  const pages = ["rewind", "help", "panel", "look_inside", "fullscreen", "screenshot", "close", "flag"];
   for (const { command: name } of SHORTCUTS) {
     assert.ok(pages.includes(name) || typeof Pilot.prototype[name] === "function", name);
   }

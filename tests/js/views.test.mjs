@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { gamepadAxes, gamepadButtons } from "../../app/web/static/layout.js";
-import { Pilot, nextPlayer } from "../../app/web/static/pilot.js";
+import { Pilot } from "../../app/web/static/pilot.js";
 import { decode } from "../../app/web/static/protocol.js";
 import * as views from "../../app/web/static/views.js";
 
@@ -104,11 +104,15 @@ test("sticks and triggers that move the wrong component, the wrong way, or never
   assert.deepEqual(gamepadButtons(pad([0, 0], { 14: 1 }), cross, true), [3]);
 });
 
-test("the dream beside the real game is offered where there is none, or cannot be left", () => {
-  const world = { controllers: ["human"], real: true, grounded: true };
-  assert.equal(nextPlayer("real", world, true), "grounded");
-  assert.equal(nextPlayer("grounded", world, true), "human");
-  assert.equal(nextPlayer("real", { ...world, grounded: false }, true), "human");
+test("a view that was not sent again is drawn empty, or from the look of another frame", () => {
+  const kept = new Map();
+  const first = { views: [{ ...GRID, offset: 0 }, { ...VECTOR, offset: 24 }], data: new Uint8Array(40).fill(1) };
+  const [grid] = views.looksOf(first, kept);
+  const [again, other] = views.looksOf({ views: [{ name: "stoch", same: true, offset: 0, bytes: 0 }, VECTOR], data: new Uint8Array(16) }, kept);
+  assert.equal(again, grid, "the very same, so that it is not drawn again");
+  assert.equal(views.valuesOf(other.view, other.data)[0], 0);
+  assert.deepEqual(views.looksOf({ views: [VECTOR], data: new Uint8Array(16) }, kept).length, 1);
+  assert.deepEqual(views.looksOf({ views: [{ name: "stoch", same: true }], data: new Uint8Array() }, kept), []);
 });
 
 test("a temperature beyond its bounds, or of a world without one", () => {

@@ -1,18 +1,23 @@
 // The canvas client as a whole: connection, picture, timeline, measures and inputs, put together.
 
 import { readAddress, socketAddress } from "./address.js";
+import { Ask } from "./ask.js";
 import { Bar } from "./bar.js";
 import { Connection } from "./connection.js";
 import { el } from "./dom.js";
 import { Errands } from "./errands.js";
+import { Faults } from "./faults.js";
 import { Help } from "./help.js";
 import { Hud } from "./hud.js";
 import { Inputs } from "./inputs.js";
 import { Inspector } from "./inspector.js";
+import { Listeners } from "./listeners.js";
+import { Looks } from "./looks.js";
 import { HEADER_BYTES, PATH, encodeAck } from "./protocol.js";
 import { Picture, decodable } from "./picture.js";
 import { Pilot } from "./pilot.js";
 import { Present, badgeOf, overlayOf, titleOf } from "./present.js";
+import { Side } from "./side.js";
 import { Sight } from "./sight.js";
 import { TimelineBar } from "./timeline.js";
 import { Toasts } from "./toasts.js";
@@ -20,8 +25,8 @@ import { Veil } from "./veil.js";
 
 const TICK_MS = 250;
 const NARROW_PX = 700;
+const CANCELLED = /^study .*: cancelled/; // the player knows: it was done by asking for something else
 const TOLD_BY_VEIL = new Set(["closed", "lost", "offline"]);
-const REMEMBERED = new Set(["status", "welcome", "world", "state", "frame", "playback"]);
 
 /** One player's page. `root` is the element to put somewhere; it may be moved. */
 export class Client {
@@ -31,8 +36,8 @@ export class Client {
     this.wish = this.address.hello;
     this.link = null;
     this.present = new Present();
-    this.listeners = new Map();
-    this.told = new Map();
+    this.listeners = new Listeners();
+    this.looks = new Looks();
     this.toasts = new Toasts();
     this.errands = new Errands(this);
     this.pilot = new Pilot({
@@ -64,17 +69,15 @@ export class Client {
     const own = this.errands.orders[verb];
     const done = own ? Promise.resolve().then(() => own(args)) : this.order(verb, args);
     done.catch((error) => {
-      if (!TOLD_BY_VEIL.has(error.code)) this.complain(error.message);
+      if (TOLD_BY_VEIL.has(error.code) || (verb === "study" && CANCELLED.test(error.message))) return;
+      this.complain(error.message);
     });
     return done;
   }
 
   /** Listen to "status", "frame", "state", "world", "playback" ...; returns a function that stops it. */
   on(name, listener) {
-    if (!this.listeners.has(name)) this.listeners.set(name, new Set());
-    this.listeners.get(name).add(listener);
-    if (REMEMBERED.has(name) && this.told.has(name)) listener(this.told.get(name));
-    return () => this.listeners.get(name).delete(listener);
+    return this.listeners.on(name, listener);
   }
 
   // -- building
@@ -89,14 +92,16 @@ export class Client {
     this.veil = new Veil((command) => this.pilot.obey(command));
     this.stage = el("div", { class: "rc-stage", tabindex: "0", role: "application", "aria-label": "The game" });
     this.hud = new Hud();
-    this.stage.append(this.canvas, this.hud.alarms, this.veil.badge, this.veil.root);
+    this.side = new Side(() => this.sight.look());
+    this.faults = new Faults();
+    this.stage.append(this.canvas, this.side.root, this.hud.alarms, this.veil.badge, this.veil.root);
     this.timeline = new TimelineBar((position) => this.do("go_to", { position }));
-    this.help = new Help();
+    [this.help, this.ask] = [new Help(), new Ask()];
     this.inputs = new Inputs({
       stage: this.stage,
       send: (bytes) => this.connection.send(bytes),
       obey: (command, how) => this.obey(command, how),
-      active: () => this.sight.now && !this.help.open,
+      active: () => this.sight.now && !this.help.open && !this.ask.open,
       pressed: (buttons) => this.hud.press(buttons),
     });
     this.bar = new Bar(this.timeline, (command, byPointer) => {
@@ -106,12 +111,15 @@ export class Client {
     this.inspector = new Inspector({
       order: (verb, args) => this.do(verb, args),
       obey: (command) => this.obey(command),
+      choose: (name) => this.pilot.beside(name),
+      last: (frames) => (this.pilot.frames = frames),
       back: () => this.stage.focus({ preventScroll: true }),
     });
-    const parts = [this.hud.head, this.stage, this.bar.root, this.inputs.touch.root, this.hud.panel];
+    const parts = [this.hud.head, this.stage, this.bar.root, this.inputs.touch.root, this.faults.root, this.hud.panel];
     this.grid = el("div", { class: "rc-grid" }, ...parts);
     const folded = window.innerWidth < NARROW_PX ? "rc-panel-off" : "";
-    this.root = el("div", { class: `reverie ${folded}` }, this.grid, this.inspector.root, this.toasts.root, this.help.root);
+    const over = [this.toasts.root, this.help.root, this.ask.root];
+    this.root = el("div", { class: `reverie ${folded}` }, this.grid, this.inspector.root, ...over);
   }
 
   listen() {
@@ -138,7 +146,7 @@ export class Client {
       return;
     }
     if (name === "views") {
-      this.inspector.hear(value);
+      this.looks.hear(value);
       return;
     }
     if (name === "status") this.become(value);
@@ -158,6 +166,7 @@ export class Client {
     if (status === "open") return;
     this.present.frame = null;
     this.picture.forget();
+    this.looks.begin();
     this.inputs.forget();
     this.sight.visible = null;
   }
@@ -196,7 +205,8 @@ export class Client {
     this.present.takeState(state, performance.now());
     this.canvas.dataset.paused = String(this.present.paused);
     this.timeline.tell(state.marks ?? []);
-    this.inspector.follow(state);
+    this.inspector.follow(this.present.world, state, this.pilot.wished);
+    this.faults.follow(state);
     if (!this.present.frame) this.timeline.move(this.present.line);
   }
 
@@ -208,9 +218,19 @@ export class Client {
     this.hud.take(header, now, header.bytes, before);
     if (!before || before.width !== header.width || before.height !== header.height) this.sight.look();
     this.timeline.move(this.present.line);
-    this.inspector.show(header.seq);
+    this.look(header);
     this.emit("frame", header);
     this.schedule();
+  }
+
+  /** The look inside that came with the frame on the canvas; without one, what is shown belongs to another frame. */
+  look(header) {
+    const looks = this.looks.of(header.seq);
+    if (looks === undefined) return;
+    if (looks) this.inspector.take(looks);
+    else this.inspector.clear();
+    if (looks && header.lockstep) this.side.draw(looks);
+    else this.side.off();
   }
 
   broken(header, error) {
@@ -223,14 +243,7 @@ export class Client {
   }
 
   emit(name, value) {
-    if (REMEMBERED.has(name)) this.told.set(name, value);
-    for (const listener of this.listeners.get(name) ?? []) {
-      try {
-        listener(value);
-      } catch (error) {
-        console.error(`a listener to ${name} failed`, error);
-      }
-    }
+    this.listeners.emit(name, value);
   }
 
   // -- what the player does
@@ -247,7 +260,10 @@ export class Client {
     if (opens) present.opening = verb === "world" ? String(args.name) : "the replay";
     if (verb === "replay") this.link = args.link;
     const sent = { start: null, seed: null, ...args };
-    const given = this.connection.order(verb, verb === "world" || verb === "start" ? sent : args);
+    const given = this.connection.order(verb, verb === "world" || verb === "start" ? sent : args).then((value) => {
+      if (verb === "study") this.inspector.answered(value?.views ?? []);
+      return value;
+    });
     return given.finally(() => {
       if (opens) present.opening = null;
       this.schedule();
@@ -274,6 +290,7 @@ export class Client {
     this.veil.draw(overlay, badgeOf(present, present.world?.fps));
     this.hud.draw(present, now);
     this.root.dataset.mode = present.mode;
+    this.root.dataset.place = present.place;
     this.root.dataset.overlay = overlay?.kind ?? "";
     this.bar.paused(present.paused);
     this.inputs.touch.paused(present.paused);

@@ -1,11 +1,13 @@
 // Orders that end in something to keep: clips, saves, links, pictures.
 
 import { filesIn, replayAddress } from "./address.js";
+import { sequencesOf } from "./bench.js";
 import { PlayError } from "./connection.js";
 import { download, el } from "./dom.js";
 
 const WAITS_MS = 60000;
 const STAYS_MS = 15000;
+const MOST_NOTE = 200;
 
 /** What the page does around some orders of its client. */
 export class Errands {
@@ -16,8 +18,9 @@ export class Errands {
       save_file: () => this.keep("save_file", {}),
       link: () => this.share(),
       upload: ({ file } = {}) => this.upload(file),
+      glitch: (args) => this.reopen(args),
     };
-    for (const name of ["help", "panel", "look_inside", "fullscreen", "screenshot"]) this.orders[name] = this.commands[name];
+    for (const name of ["help", "panel", "look_inside", "fullscreen", "screenshot", "sequences"]) this.orders[name] = this.commands[name];
   }
 
   /** What only the page itself does, by command. */
@@ -27,6 +30,9 @@ export class Errands {
       help: () => client.help.toggle(client.present.world),
       panel: () => client.root.classList.toggle("rc-panel-off"),
       look_inside: () => client.inspector.toggle(),
+      see_inside: () => client.inspector.show(),
+      flag: () => this.flag(),
+      sequences: () => this.sequences(),
       fullscreen: () => (document.fullscreenElement ? document.exitFullscreen() : client.root.requestFullscreen()),
       screenshot: () => this.screenshot(),
       close: () => client.toasts.root.replaceChildren(),
@@ -93,6 +99,52 @@ export class Errands {
     }
     this.client.toasts.add(`Loaded ${chosen.name ?? "the save"}; Backspace leads back`, { kind: "good" });
     return answer.value ?? null;
+  }
+
+  /** Keep this moment with a note, for which time stands still. */
+  async flag() {
+    const { client } = this;
+    const { present, toasts } = client;
+    if (!present.world?.flags) {
+      toasts.add("This server keeps no flags; its own machine's player can", { topic: "flag" });
+      return;
+    }
+    const went = !present.paused;
+    if (went) client.do("pause").catch(() => {});
+    const text = "This moment, the last 10 seconds and your note are kept; `reverie glitches` lists them.";
+    const note = await client.ask.words({ title: "Flag this glitch", text, give: "Flag it", limit: MOST_NOTE });
+    if (note !== null) {
+      const kept = await client.do("flag", { note: note || null }).catch(() => null);
+      if (kept) toasts.add(`Flagged as ${kept.id}`, { kind: "good", topic: "flag" });
+    }
+    if (went) client.do("resume").catch(() => {});
+    client.stage.focus({ preventScroll: true });
+  }
+
+  /** Go to a flagged glitch, and say what its note was. */
+  async reopen(args) {
+    const opened = await this.client.order("glitch", args);
+    const { id, note } = opened;
+    this.client.toasts.add(note ? `${id}: ${note}` : id, { kind: "good", topic: "flag" });
+    return opened;
+  }
+
+  /** Futures under sequences of actions that the player writes. */
+  async sequences() {
+    const { client } = this;
+    const actions = client.present.world?.actions ?? [];
+    if ((client.present.world?.axes ?? []).length > 0) {
+      client.toasts.add("Sequences are for worlds with named actions; K shows every action here", { topic: "study" });
+      return;
+    }
+    const text = `One sequence a line, such as ${actions.at(-1) ?? "UP"}*4 ${actions[0] ?? "NOOP"}*4. Actions: ${actions.join(", ")}`;
+    const check = (words) => sequencesOf(words, actions).problem;
+    const value = this.written ?? actions.slice(0, 3).map((name) => `${name}*8`).join("\n");
+    const words = await client.ask.words({ title: "Futures of sequences", text, give: "Show them", value, limit: 2000, lines: 6, empty: false, check });
+    client.stage.focus({ preventScroll: true });
+    if (words === null) return;
+    this.written = words;
+    await client.pilot.study("sequences", { sequences: sequencesOf(words, actions).sequences });
   }
 
   async screenshot() {

@@ -1,6 +1,9 @@
 // What the server tells, turned into changes of the components around the picture. Without a browser.
 
-const QUIET = new Set(["marks", "length", "cursor", "action"]);
+import { placesOf } from "./places.js";
+
+const QUIET = new Set(["marks", "length", "cursor", "action", "alarms", "study"]);
+const PLACES = ["lockstep", "grounded", "real"];
 const CONTROLLERS = { replay: "again" };
 
 /** A change of a component's properties, as Gradio's listeners return it. */
@@ -18,19 +21,24 @@ export function newsOf(state, last) {
   return news;
 }
 
-/** What news say of: who plays, the real game, speed, pause button, branch button, horizon, slots, grounded; undefined: nothing. */
+/** What news say of: who plays, where, speed, pause button, branch button, horizon, slots; undefined: nothing. */
 export function stateUpdates(news) {
   const has = (name, change) => (name in news ? change(news[name]) : undefined);
   return [
     has("controller", (name) => CONTROLLERS[name] ?? name),
-    has("real", (on) => on),
+    placeOf(news),
     has("speed", (factor) => factor),
     has("paused", (paused) => update({ value: paused ? "Go on" : "Pause" })),
     has("branches", (count) => update({ value: count > 1 ? `Next of ${count}` : "Next branch", interactive: count > 1 })),
     has("horizon", (frames) => frames ?? 0),
     has("slots", (slots) => update({ info: slots.length > 0 ? `Saved: ${slots.join(", ")}` : "All are empty" })),
-    has("grounded", (on) => on),
   ];
+}
+
+/** Where it is played from now on; undefined where the news say nothing of it. One place is left for another at once. */
+function placeOf(news) {
+  const told = PLACES.filter((name) => name in news);
+  return told.length > 0 ? (told.find((name) => news[name]) ?? "dream") : undefined;
 }
 
 /** What news say of the settings with these names. */
@@ -39,19 +47,19 @@ export function settingUpdates(news, names) {
 }
 
 /**
- * What a world says of: the picker, its look, who plays, the real game, the start to begin at, the grounded dream.
- * looks: HTML by world; players: texts by controller.
+ * What a world says of: the picker, its look, who plays, where, the start to begin at. looks: HTML by world; players: texts
+ * by controller; places: texts by place.
  */
-export function worldUpdates(world, looks, players) {
+export function worldUpdates(world, looks, players, places) {
   if (!world?.name) return [];
   const offered = Object.keys(players).filter((name) => (world.controllers ?? []).includes(name));
+  const here = placesOf(world).filter((name) => name in places);
   const last = Math.max(0, (world.starts ?? 1) - 1);
   return [
     world.name,
     looks[world.name] ?? "",
     update({ choices: offered.map((name) => [players[name], name]) }),
-    update({ visible: Boolean(world.real) }),
+    update({ choices: here.map((name) => [places[name], name]), visible: here.length > 1 }),
     update({ maximum: last, label: `Start, 0 to ${last}` }),
-    update({ visible: Boolean(world.grounded) }),
   ];
 }

@@ -140,9 +140,8 @@ export class Hud {
   drawHead(present, now) {
     const { world, frame, mode } = present;
     say(this.title, titleOf(world) || "Reverie");
-    const grounded = present.grounded ? "the dream beside the real game" : "";
-    say(this.where, grounded || (present.real ? "the real game" : world ? `dream · ${world.family ?? ""}` : ""));
-    this.where.classList.toggle("rc-real", present.real || present.grounded);
+    say(this.where, whereOf(present));
+    this.where.classList.toggle("rc-real", present.place !== "dream");
     const speed = frame?.speed ?? 1;
     this.mode.dataset.mode = mode;
     say(this.mode, mode === "playing" && speed !== 1 ? `Playing ${+speed.toFixed(2)}×` : MODES[mode]);
@@ -214,6 +213,16 @@ export class Hud {
     if (this.dropped.percentile(1 - SKIPPED) > 0) alarms.push("Frames skipped: the connection is slow");
     return alarms;
   }
+}
+
+/** Where it is played, in words. */
+function whereOf({ place, world, state }) {
+  if (place === "grounded") return "the dream beside the real game";
+  if (place === "real") return "the real game";
+  if (place === "dream") return world ? `dream · ${world.family ?? ""}` : "";
+  const other = state?.against ? titleOf({ name: state.against }) : "";
+  if (!world?.real) return `lockstep with ${other}`;
+  return other ? `lockstep: the real game, two dreams (${other})` : "lockstep with the real game";
 }
 
 /** The action done last, a row for each of its components, where they are numbers. */

@@ -12,6 +12,29 @@ export function fit(picture, room, density) {
   return { scale, width: (scale * picture.width) / density, height: (scale * picture.height) / density };
 }
 
+const ENOUGH_PX = 160;
+
+/**
+ * How `count` pictures of one size stand beside and below each other in a room: `{columns, scale, width, height}`, in whole
+ * device pixels. Pictures beside each other compare best: as many columns as leave each a good size, else those in which
+ * they are the largest. Of five, two dreams and their errors beside reality, four are never in a row. gap: between them,
+ * above: for the caption of each.
+ */
+export function arrange(count, picture, room, density, { gap = 8, above = 24 } = {}) {
+  const sizes = [];
+  for (let columns = count; columns >= 1; columns -= 1) {
+    if (count === 5 && columns === 4) continue;
+    const rows = Math.ceil((count === 5 && columns === 2 ? 6 : count) / columns);
+    const each = { width: (room.width - gap * (columns + 1)) / columns, height: (room.height - gap) / rows - above - gap };
+    const { scale, width, height } = fit(picture, each, density);
+    const fits = width <= each.width + 1e-6 && height <= each.height + 1e-6;
+    sizes.push({ columns, scale, width, height, rank: fits ? scale : 0 });
+  }
+  const good = sizes.find(({ rank, width }) => rank > 0 && width >= ENOUGH_PX);
+  const { columns, scale, width, height } = good ?? sizes.reduce((best, one) => (one.rank > best.rank ? one : best));
+  return { columns, scale, width, height };
+}
+
 /** Where frame `position` is on a track of `width` pixels that has room for `capacity` frames. */
 export function placeOf(position, capacity, width) {
   return (position / Math.max(capacity - 1, 1)) * width;

@@ -13,9 +13,9 @@ export function order(verb, args = {}) {
   reverie.do(verb, args).catch(() => {});
 }
 
-/** The dream told what the real game does, or the dream alone. */
-export function beside(on) {
-  order("real", { on: on ? "grounded" : false });
+/** Play in the dream, in the real game, or with both. */
+export function playAt(place) {
+  command("place", { choice: place });
 }
 
 /** One of the client's commands, as a key of the page gives it. */

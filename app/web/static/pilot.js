@@ -1,49 +1,18 @@
 // What the player asks of the page becomes orders to the server.
 
+import { nextHorizon, nextPlayer, nextSpeed } from "./choices.js";
+import { ORDERED, PLACES, besideOf, nextPlace } from "./places.js";
 import { lastEdit } from "./views.js";
 
-const SPEEDS = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 4, 8];
-const HORIZONS = [15, 50, 100, 250, 500, 1000, 2500];
 const CLIP_S = 30;
 const PLAYERS = {
   human: "You play",
   agent: "The agent plays",
   random: "Chance plays",
   again: "This episode again, from its start",
-  real: "The real game: you play",
-  grounded: "The dream, told what the real game does: you play",
 };
 const HOTTEST = 2;
 const WARMER = 0.1;
-
-/** The speed `change` places after the one nearest to `now`. */
-export function nextSpeed(now, change) {
-  const away = SPEEDS.map((speed) => Math.abs(speed - now));
-  const place = away.indexOf(Math.min(...away)) + change;
-  return SPEEDS[Math.min(Math.max(place, 0), SPEEDS.length - 1)];
-}
-
-/** The next longer or shorter horizon in frames; null: none. */
-export function nextHorizon(now, change) {
-  if (change > 0) return now === null ? null : (HORIZONS.find((frames) => frames > now) ?? null);
-  return [...HORIZONS].reverse().find((frames) => now === null || frames < now) ?? HORIZONS[0];
-}
-
-/**
- * Who plays after `now`, of those the world offers: "real" for the real game, "grounded" for the dream that is told its
- * frames; "again" once something was played.
- */
-export function nextPlayer(now, world, played) {
-  const offered = world.controllers ?? [];
-  const order = ["human", "agent", "random", "again", "real", "grounded"].filter((name) => {
-    if (name === "human") return true;
-    if (name === "real" || name === "grounded") return Boolean(world[name]);
-    if (name === "again") return played;
-    return offered.includes(name);
-  });
-  const place = order.indexOf(now === "replay" ? "again" : now);
-  return order[(place + 1) % order.length];
-}
 
 /**
  * Carries out commands by name. order(verb, args): as Connection.order, with errors shown; page: what only the page
@@ -53,14 +22,16 @@ export class Pilot {
   constructor({ present, order, page, note, random = () => crypto.getRandomValues(new Uint32Array(1))[0] }) {
     Object.assign(this, { present, order, page, note, random });
     this.rewinding = false;
+    this.wished = null;
+    this.frames = null;
   }
 
-  /** One command; `number`: a slot. `down` false: a held one ended. */
-  obey(command, { number = 0, down = true } = {}) {
+  /** One command; `number`: a slot; `choice`: one of the things to choose from. `down` false: a held one ended. */
+  obey(command, { number = 0, choice = null, down = true } = {}) {
     if (command === "rewind") return this.rewind(down);
     if (!down) return undefined;
     if (this.page[command]) return this.page[command]();
-    return this[command]?.(number);
+    return this[command]?.(choice ?? number);
   }
 
   pause() {
@@ -125,19 +96,82 @@ export class Pilot {
 
   controller() {
     const { present } = this;
-    const now = present.grounded ? "grounded" : present.real ? "real" : present.controller;
-    return this.player(nextPlayer(now, present.world, (present.frame?.index ?? 0) > 0));
+    const name = nextPlayer(present.controller, present.world, (present.frame?.index ?? 0) > 0);
+    this.note(PLAYERS[name], "controller");
+    return this.order("controller", { name });
   }
 
-  /** Let `name` play: a controller, or "real" for a person in the real game, "grounded" for one with the dream beside. */
-  player(name) {
-    this.note(PLAYERS[name], "controller");
-    if (name === "real" || name === "grounded") {
-      const human = this.present.controller === "human" ? null : this.order("controller", { name: "human" });
-      return Promise.all([human, this.order("real", { on: name === "real" ? true : name })]);
+  /** Play at the place that was chosen, or the next one. */
+  place(chosen) {
+    const { present } = this;
+    if (typeof chosen === "string") return this.go(chosen);
+    const place = nextPlace(present.place, present.world);
+    if (place === present.place) {
+      this.note("There is only the dream here", "place");
+      return undefined;
     }
-    const dream = this.present.real || this.present.grounded ? this.order("real", { on: false }) : null;
-    return Promise.all([dream, this.order("controller", { name })]);
+    return this.go(place);
+  }
+
+  /** Play at `place`, one of `placesOf`. */
+  go(place) {
+    this.note(PLACES[place], "place");
+    if (place !== "lockstep") return this.order("real", { on: ORDERED[place] });
+    return this.order("real", { on: "lockstep", against: besideOf(this.wished, this.present.world) });
+  }
+
+  /** Into lockstep, or back to the dream. */
+  lockstep() {
+    const { present } = this;
+    if (present.lockstep) return this.go("dream");
+    if (!present.world?.lockstep) {
+      this.note("Neither the real game nor another such world is here to stand beside this one", "place");
+      return undefined;
+    }
+    return this.go("lockstep");
+  }
+
+  /** The world of this name beside the dream, null: none. In lockstep at once, else when it begins. */
+  beside(name) {
+    this.wished = name;
+    if (this.present.lockstep) return this.go("lockstep");
+    return undefined;
+  }
+
+  /** The dream begins again from what is real. */
+  anchor() {
+    if (!this.present.lockstep) {
+      this.note("T first: in lockstep there is something to anchor to", "place");
+      return undefined;
+    }
+    this.note("Anchored to reality", "anchor");
+    return this.order("anchor");
+  }
+
+  every_action() {
+    return this.study("every_action", { frames: this.frames });
+  }
+
+  unsure() {
+    return this.study("unsure");
+  }
+
+  seeds() {
+    return this.study("seeds", { frames: this.frames });
+  }
+
+  check() {
+    if (!this.present.lockstep) {
+      this.note("T first: in lockstep there is a reality to check the dream against", "place");
+      return undefined;
+    }
+    return this.study("check");
+  }
+
+  /** Ask a question of the present moment; its answer is seen inside. args: as of the order. */
+  study(what, args = {}) {
+    this.page.see_inside?.();
+    return this.order("study", { what, ...args });
   }
 
   fewer_steps() {

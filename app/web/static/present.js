@@ -3,7 +3,7 @@
 import { signed } from "./measures.js";
 
 const WAKING_MS = 800;
-const MOVES = new Set(["step", "rewind", "scrub", "go_to", "load", "fork", "branch", "start", "real", "edit"]);
+const MOVES = new Set(["step", "rewind", "scrub", "go_to", "load", "fork", "branch", "start", "real", "edit", "anchor"]);
 const WHO = { human: "You", agent: "Agent", random: "Chance", replay: "Replay", again: "Again", real: "Real game" };
 
 /** A world's name to read: ms_pacman becomes Ms Pacman. */
@@ -71,6 +71,18 @@ export class Present {
   /** Whether it is the dream that is told every frame of the real game. */
   get grounded() {
     return Boolean(this.frame?.grounded ?? this.state?.grounded);
+  }
+
+  /** Whether what is real and what is dreamt are played side by side. */
+  get lockstep() {
+    return Boolean(this.frame?.lockstep ?? this.state?.lockstep);
+  }
+
+  /** Where it is played: "dream", "real", "grounded" or "lockstep". */
+  get place() {
+    if (this.lockstep) return "lockstep";
+    if (this.grounded) return "grounded";
+    return this.real ? "real" : "dream";
   }
 
   get over() {

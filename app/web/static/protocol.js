@@ -1,6 +1,6 @@
 // Bytes to messages and back: the client's side of docs/protocol.md. Fields are named as there.
 
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 export const PATH = "/api/play";
 export const MAX_MESSAGE = 65536;
 export const HEADER_BYTES = 72;
@@ -10,7 +10,7 @@ const HELLO = 0x01, CONTROL = 0x02, KEY = 0x03, MOUSE = 0x04, BLUR = 0x05, ACK =
 const AXIS = 0x08;
 const FRAME = 0x81, EVENT = 0x82, PONG = 0x83, VIEWS = 0x84;
 const CODECS = { 1: "png", 2: "webp", 3: "jpeg" };
-const FLAGS = ["paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded"];
+const FLAGS = ["paused", "rewinding", "terminated", "truncated", "real", "replaying", "grounded", "lockstep"];
 const ALARMS = ["late", "dropped"];
 const WIDE = ["seq", "index", "cursor", "length"];
 const NARROW = ["width", "height", "branch", "branches"];

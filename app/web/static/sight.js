@@ -27,7 +27,7 @@ export class Sight {
 
   /** Sizes or sight changed. */
   look() {
-    const { connection, inputs, picture, stage } = this.client;
+    const { connection, inputs, picture, side, stage } = this.client;
     const visible = this.now;
     if (connection.status === "open" && visible !== (this.visible ?? true)) {
       connection.order("visible", { on: visible }).catch(() => {});
@@ -35,7 +35,9 @@ export class Sight {
     if (!visible && this.visible) inputs.release();
     if (connection.status === "open") this.visible = visible;
     if (!visible) return;
-    picture.fit({ width: stage.clientWidth, height: this.room() });
+    const room = { width: stage.clientWidth, height: this.room() };
+    picture.fit(room);
+    side.fit(room);
     this.client.schedule();
   }
 

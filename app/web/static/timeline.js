@@ -13,12 +13,23 @@ const SHAPES = {
   terminated: "M-6 -6H6V6H-6Z",
   reward: "M0 -15L5.5 -6H-5.5Z",
   penalty: "M0 15L5.5 6H-5.5Z",
+  reward_mismatch: "M-4.5 -15.5L0 -11L4.5 -15.5L6 -14L1.5 -9.5L6 -5L4.5 -3.5L0 -8L-4.5 -3.5L-6 -5L-1.5 -9.5L-6 -14Z",
+  end_mismatch: "M-4.5 3.5L0 8L4.5 3.5L6 5L1.5 9.5L6 14L4.5 15.5L0 11L-4.5 15.5L-6 14L-1.5 9.5L-6 5Z",
+  anchor: "M-1.2 -14H1.2V8.5C3.5 8 5 6 5.5 3.5L7.5 4.5C6.5 9.5 3.5 12.5 0 13C-3.5 12.5 -6.5 9.5 -7.5 4.5L-5.5 3.5C-5 6 -3.5 8 -1.2 8.5Z",
+  flag: "M-5 -15H-3.4V-14L6 -10.5L-3.4 -7V6H-5Z",
 };
 const NAMES = {
   start: "start", fork: "fork", edit: "edit", truncated: "horizon reached", terminated: "episode ended", reward: "reward",
-  penalty: "penalty",
+  penalty: "penalty", reward_mismatch: "reward: the dream's is another", end_mismatch: "end: the dream's is another",
+  anchor: "anchored to reality", flag: "flagged glitch",
 };
 const ORDER = Object.keys(SHAPES);
+
+/** The marks, `[position, kind]`, but of a mismatch that lasts its first frame alone. */
+export function withoutRuns(marks) {
+  const there = new Set(marks.map(([position, kind]) => `${kind} ${position}`));
+  return marks.filter(([position, kind]) => !kind.endsWith("_mismatch") || !there.has(`${kind} ${position - 1}`));
+}
 
 /** A slider over the frames kept. `go(position)` is called for every place that the player asks for. */
 export class TimelineBar {
@@ -55,7 +66,7 @@ export class TimelineBar {
   /** Marks as the server told them: true for the frame that it sends next. */
   tell(marks) {
     this.told = null;
-    const sorted = [...marks].sort((a, b) => ORDER.indexOf(a[1]) - ORDER.indexOf(b[1]));
+    const sorted = withoutRuns(marks).sort((a, b) => ORDER.indexOf(a[1]) - ORDER.indexOf(b[1]));
     const drawn = sorted.filter(([, kind]) => SHAPES[kind]).map(([position, kind]) => {
       const shape = svg("path", { class: `rc-mark rc-${kind}`, d: SHAPES[kind] }, svg("title", {}, NAMES[kind]));
       shape.position = position;

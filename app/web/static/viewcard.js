@@ -75,6 +75,7 @@ export class ViewCard {
     const [value] = this.values;
     this.series.add(value);
     const { values } = this.series;
+    this.place.hidden = values.length < 2; // one number needs no picture
     const [wide, tall] = [120, 40];
     this.size(wide, tall, 1.5);
     const { context } = this;

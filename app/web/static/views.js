@@ -14,6 +14,17 @@ export function valuesOf(view, data) {
   return TYPES.has(view.type) || view.type === "u1" ? bytes : new Float32Array(bytes.buffer);
 }
 
+/**
+ * The views of a look inside, each with the bytes it lies in: `[{view, data}]`. kept: a Map by name of those of the look
+ * before, which is brought up to date; a view that is the same as there was sent without its values.
+ */
+export function looksOf({ views, data }, kept) {
+  const looks = views.map((view) => (view.same ? kept.get(view.name) : { view, data })).filter(Boolean);
+  kept.clear();
+  for (const look of looks) kept.set(look.view.name, look);
+  return looks;
+}
+
 /** Columns and rows of cells in the picture of a view, one value each; null where it is no grid of cells. */
 export function cellsOf({ kind, shape }) {
   if (kind === "one_hot_grid" || kind === "token_grid") return { columns: shape[1], rows: shape[0] };
