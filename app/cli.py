@@ -12,13 +12,16 @@ import tyro
 
 from app.commands.bench import Bench
 from app.commands.doctor import Doctor
+from app.commands.glitches import Glitches
+from app.commands.lockstep import Lockstep
 from app.commands.play import Play
 from app.commands.replay import Replay
+from app.commands.report import Report
 from app.commands.serve import Serve
 from app.commands.worlds import Worlds
 from app.console import complain
 from engine.errors import ReverieError
-from models.training.options import CollectOptions, EvalOptions, ExportOptions, TrainOptions
+from models.training.options import AtlasOptions, CollectOptions, EvalOptions, ExportOptions, TrainOptions
 
 DESCRIPTION = "Reverie runs learned world models in real time: play, record, train and measure them."
 
@@ -26,12 +29,16 @@ Subcommand = (
     Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[Serve, tyro.conf.subcommand("serve")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[Lockstep, tyro.conf.subcommand("lockstep")]
+    | Annotated[Glitches, tyro.conf.subcommand("glitches")]
     | Annotated[Worlds, tyro.conf.subcommand("worlds")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
     | Annotated[CollectOptions, tyro.conf.subcommand("collect")]
     | Annotated[TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[ExportOptions, tyro.conf.subcommand("export")]
     | Annotated[EvalOptions, tyro.conf.subcommand("eval")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[AtlasOptions, tyro.conf.subcommand("atlas")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
 )
 

@@ -16,7 +16,20 @@ from app.commands import doctor
 from engine.errors import ReverieError
 from tests.counting import loaded
 
-SUBCOMMANDS = ("play", "serve", "replay", "worlds", "doctor", "collect", "train", "export", "eval", "bench")
+SUBCOMMANDS = (
+    "play",
+    "serve",
+    "replay",
+    "worlds",
+    "doctor",
+    "collect",
+    "train",
+    "export",
+    "eval",
+    "report",
+    "atlas",
+    "bench",
+)
 
 
 @pytest.fixture

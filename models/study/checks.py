@@ -166,7 +166,8 @@ def evidence_in_steps(
     if action_faults(replies) is not None:
         outcomes = yield from hanging(truth.real, truth.watched.steps, outcomes, truth.held)
     standing, absences = yield from lasting(dreams, truth)
-    return Evidence(stills, replies, outcomes, truth.watched.usual, standing, absences)
+    watched = truth.watched
+    return Evidence(stills, replies, outcomes, watched.usual, standing, absences, watched.rate)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,8 @@ SOME = 0.5
 HARDLY = 0.1
 """Of what is paid, at the steps at which it is paid."""
 UNKNOWN = 0.9
-"""What counts as a reward while none was paid: how large they are is not known."""
+"""What counts as a reward while none was paid: how large they are is not known, but they are mostly signs. In a game
+that charges a fee they are anything, and nothing counts."""
 NOTHING = 0.1
 """Below this share of what reality's answer weighs, a dream's answer is none."""
 CLEARER = 0.5
@@ -111,7 +112,7 @@ class Evidence:
 
     stills: for states from which reality moves whatever is done, whether the dream stood still. answers: to actions.
     outcomes: of single steps. usual: the reward that says nothing. standing: for how long nothing moved. absences: of
-    objects.
+    objects. rate: the share of all steps at which another reward than the usual one is paid.
     """
 
     stills: Sequence[bool] = ()
@@ -120,6 +121,7 @@ class Evidence:
     usual: float = 0.0
     standing: Absence = Absence("", (), 0)
     absences: Sequence[Absence] = ()
+    rate: float = 1.0
 
 
 def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
@@ -137,7 +139,8 @@ def find_faults(evidence: Evidence) -> tuple[Fault, ...]:
         return (fault,)
     lost = [] if ignored else [fault for absence in evidence.absences if (fault := lost_object(absence))]
     judged = [o for o in evidence.outcomes if acting is None or not o.hangs]
-    found = [*([acting] if acting else []), *merged(lost), *reward_faults(judged, evidence.usual), *end_faults(judged)]
+    rewards = reward_faults(judged, evidence.usual, evidence.rate)
+    found = [*([acting] if acting else []), *merged(lost), *rewards, *end_faults(judged)]
     return tuple(sorted(found, key=lambda fault: FAULTS.index(fault.name)))
 
 
@@ -213,22 +216,23 @@ def merged(lost: Sequence[Fault]) -> list[Fault]:
     return [Fault("object lost", "; ".join(fault.text for fault in lost), {**lost[0].evidence, "objects": objects})]
 
 
-def reward_faults(outcomes: Sequence[Outcome], usual: float) -> list[Fault]:
+def reward_faults(outcomes: Sequence[Outcome], usual: float, rate: float = 1.0) -> list[Fault]:
     """All rewards are counted from the usual one.
 
     One is missed where less than half of it is foretold. That alone is no fault in a world that spreads its expectation
-    over the steps at which a reward may come: it must foretell hardly anything of what is paid.
+    over the steps at which a reward may come: it must foretell hardly anything of what is paid, and less than half of
+    what it would by saying the mean reward at every step.
     """
     paid = [(o.paid - usual, o.said - usual) for o in outcomes if not close(o.paid, usual)]
     rest = [o.said - usual for o in outcomes if close(o.paid, usual)]
     missed = sum(abs(said) < abs(real) / 2 for real, said in paid)
     foretold = sum(said * math.copysign(1, real) for real, said in paid) / (sum(abs(real) for real, _ in paid) or 1.0)
     sizes = sorted(abs(real) for real, _ in paid)
-    least = sizes[len(sizes) // 2] / 2 if sizes else UNKNOWN
+    least = sizes[len(sizes) // 2] / 2 if sizes else UNKNOWN if usual == 0 else math.inf
     invented = sum(abs(said) >= least for said in rest)
     numbers = {"rewards": len(paid), "missed": missed, "invented": invented, "others": len(rest)}
     faults = [fault] if (fault := flipped_rewards(paid)) else []
-    if missed >= 2 and missed > SOME * len(paid) and foretold < HARDLY and not faults:
+    if missed >= 2 and missed > SOME * len(paid) and foretold < min(HARDLY, rate / 2) and not faults:
         text = f"the dream misses {missed} of {len(paid)} rewards, and foretells {max(foretold, 0):.0%} of what is paid"
         faults.append(Fault("reward missed", text, {**numbers, "foretold": foretold}))
     if invented >= 3 and invented > SOME * (min(len(paid), len(rest)) or len(rest)):
@@ -256,7 +260,7 @@ def end_faults(outcomes: Sequence[Outcome]) -> list[Fault]:
     missed, invented = len(ends) - sum(ends), sum(others)
     numbers = {"ends": len(ends), "missed": missed, "invented": invented, "others": len(others)}
     faults = []
-    if missed and missed > SOME * len(ends):
+    if missed and missed >= MOST * len(ends):
         faults.append(Fault("end missed", f"the dream goes on at {missed} of {len(ends)} ends of the game", numbers))
     if invented >= 2 and invented > SOME * len(ends):
         text = f"the dream ends at {invented} of {len(others)} steps at which the game goes on"

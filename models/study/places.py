@@ -21,9 +21,9 @@ class Effort:
     """How much is looked at, at most: single steps of four kinds, dreams and their length in steps."""
 
     ends: int = 128
-    events: int = 448
-    beside: int = 256
-    rest: int = 768
+    events: int = 384
+    beside: int = 192
+    rest: int = 640
     dreams: int = 64
     steps: int = 50
 

@@ -67,14 +67,15 @@ class Stretch:
 class Watched:
     """What was kept of several games.
 
-    usual: the reward most often paid. standing: the most steps in a row in which nothing moved; gone: for each object
-    of the probe, the most steps in a row in which it was not seen. seeds: of the games.
+    usual: the reward that says nothing; rate: the share of steps at which another was paid. standing: the most steps in
+    a row in which nothing moved; gone: in which each object of the probe was not seen. seeds: of the games.
     """
 
     scenes: list[Scene] = field(default_factory=list)
     steps: list[Happened] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     usual: float = 0.0
+    rate: float = 1.0
     standing: int = 0
     gone: list[int] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
@@ -172,6 +173,7 @@ class Watcher:
             if total >= steps and game:
                 break
         self.kept.usual = usual_of(self.rewards)
+        self.kept.rate = rate_of(self.rewards)
         self.kept.standing = int(self.stood.longest[0])
         self.kept.gone = self.missing.longest.tolist()
         return self.kept
@@ -250,6 +252,11 @@ def usual_of(rewards: Counter[float]) -> float:
     """The reward that says nothing: none at all, but where a game charges its player at most of its steps."""
     reward, count = rewards.most_common(1)[0] if rewards else (0.0, 0)
     return reward if count >= CHARGED * rewards.total() and rewards.total() >= LONG else 0.0
+
+
+def rate_of(rewards: Counter[float]) -> float:
+    """The share of steps at which another reward than the usual one was paid; 1 where no step is known."""
+    return 1.0 - rewards[usual_of(rewards)] / rewards.total() if rewards else 1.0
 
 
 def kind_of(paid: float, usual: float) -> str:

@@ -25,8 +25,10 @@ from models.training.diamond import data_summary, episode_settings
 from models.training.laprop import LaProp
 from models.training.loop import Loop, TrainConfig
 from models.training.options import ExportOptions, TrainOptions
+from models.training.probe_cache import shipped_probe
 from models.training.run_folder import check_run, hardware, prepare
 from models.training.stop import StopFlag
+from models.training.tools_card import tools_section
 from models.types import WorldSpec
 
 PART = "world"
@@ -148,8 +150,9 @@ def export_world(options: ExportOptions, run: dict[str, Any], record: dict[str, 
     provenance = {"env": run["env"], "preset": run["preset"], "seed": run["seed"], **record}
     manifest = Manifest("rssm", run["config"], asdict(world.settings), world.spec, provenance)
     agent = kept_agent(options.out, world.spec)
-    text = card(manifest, read_policy(agent) if agent else None)
-    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)}
+    objects = tuple(run["env"].get("objects", ()))
+    text = card(manifest, read_policy(agent) if agent else None, tools_section(objects))
+    extras = {"README.md": text.encode(), "preview.gif": preview(world, starts)} | shipped_probe(store, objects)
     if agent:
         extras[POLICY] = agent.read_bytes()
     return write_world_folder(options.out, manifest, world.weights(), starts, extras)

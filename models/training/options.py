@@ -171,3 +171,26 @@ class EvalOptions:
         from models.training.evaluate import evaluate
 
         return evaluate(self)
+
+
+@dataclass(frozen=True)
+class AtlasOptions:
+    """Map where in a world's latent space real play lies, and write the map into the world's folder.
+
+    The workbench shows by it where a dream goes, which real frames are nearest, and how far it has left real play. Make
+    it anew when the world was trained on. Needs the stored episodes of the world's game.
+    """
+
+    world: Annotated[str, tyro.conf.Positional]
+    data: Path | None = None
+    """The store's folder, as written by `reverie collect`; data/GAME by default."""
+    frames: int = 1024
+    """Real moments on the map."""
+    judged: int = 256
+    """Held-out moments to measure the map on, which takes most of the time; 0 for none."""
+    seed: int = 0
+
+    def run(self) -> int:
+        from models.study.atlas_command import make_atlas
+
+        return make_atlas(self)
