@@ -15,7 +15,7 @@ from engine.lockstep import LockstepWorld
 from engine.lockstep_checks import ask, can_branch, judge, path_to, stands, startle
 from engine.moment import Moment
 from models.study.faults import FAULTS, close
-from models.study.watched import LONG, usual_of
+from models.study.watched import LONG, rate_of, usual_of
 from models.types import Context
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Alarms:
         usual = self._usual if self._rewards.total() >= LONG else None
         for k, ear in enumerate(self._ears):
             who = f"{world.names[k + 1]}: " if len(self._ears) > 1 else ""
-            for name, text in ear.faults(usual, world.objects, can_branch(world.lead)):
+            for name, text in ear.faults(usual, world.objects, can_branch(world.lead), rate_of(self._rewards)):
                 old = was.get(name)
                 if old is not None and 0 <= index - self._told[name] < TELL_EVERY:
                     told.setdefault(name, old)

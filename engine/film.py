@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +24,10 @@ from models.world import Rng, state_tensors
 
 FORMAT = 1
 HEADER = "reverie_film"
+MAX_CARRY = 1 << 22
+"""Numbers in a controller's memory at most."""
+DAMAGE = (SafetensorError, OSError, LookupError, ArithmeticError, ValueError, TypeError, AttributeError, RecursionError)
+"""What a file that was written by something else may lead to."""
 NO_CARRIER = ""
 """Who a moment's memory belongs to where it was not kept: nobody, so that whoever plays on begins anew."""
 
@@ -85,9 +90,10 @@ def read_film(path: Path, now: Moment) -> tuple[Moment, ...]:
                 )
             packed = {name: file.get_tensor(name) for name in header["shapes"]}
         count = len(header["frames"])
+        _check_kinds(header, now)
         columns = {name: unpack(packed[name], count, *_kind(header, name)) for name in packed}
         return _moments(header, columns, now)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise ReverieError(f"{path}: got a damaged film ({error}), expected the moments before the glitch") from error
 
 
@@ -127,6 +133,18 @@ def _kind(header: dict[str, Any], name: str) -> tuple[torch.dtype, tuple[int, ..
     return dtype, tuple(int(side) for side in header["shapes"][name])
 
 
+def _check_kinds(header: dict[str, Any], now: Moment) -> None:
+    """Raises ValueError where a film claims other tensors than those of ``now``, or a memory beyond all measure: before
+    anything of it is inflated."""
+    claimed = {name: _kind(header, name) for name in header["shapes"]}
+    expected = kinds_of(tensors_of(now))
+    if {name: kind for name, kind in claimed.items() if not name.startswith("carry.")} != expected and claimed:
+        raise ValueError("got tensors of other kinds than the moment's")
+    memory = sum(math.prod(shape) for name, (_, shape) in claimed.items() if name not in expected)
+    if memory > MAX_CARRY or any(side < 0 for _, shape in claimed.values() for side in shape):
+        raise ValueError(f"got a controller's memory of {memory} numbers, expected at most {MAX_CARRY}")
+
+
 def _moments(header: dict[str, Any], columns: dict[str, list[Tensor]], now: Moment) -> tuple[Moment, ...]:
     pasts: list[Past] = []
     node = now.past.before
@@ -148,6 +166,9 @@ def _moments(header: dict[str, Any], columns: dict[str, list[Tensor]], now: Mome
         carry = {n.removeprefix("carry."): t for n, t in row.items() if n.startswith("carry.") and carrier}
         action = fields["action"]
         fields = {**fields, "action": tuple(action) if isinstance(action, list) else action}
+        wrong = [name for name, value in fields.items() if type(value) is not type(getattr(now.frame, name))]
+        if wrong:
+            raise ValueError(f"{wrong[0]}: got {str(fields[wrong[0]])[:60]!r}, expected it as in the moment's frame")
         frame = Frame(image=row["image"].numpy(), **fields)
         moments.append(Moment(type(now.state)(**state), row["rng"], row["player_rng"], carry, carrier, frame, past))
     return tuple(moments)

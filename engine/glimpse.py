@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.film import alike
+from engine.glitch import printable
 from engine.history import History, made_here, ticks_of
 from engine.moment import Moment
 from engine.session import Real, Session, real_of
@@ -94,7 +95,7 @@ def glimpse_of(session: Session, note: str = "", seconds: float = 10.0, alarms: 
         world_hash=session.world_hash,
         mode=mode,
         fps=session.world.spec.fps,
-        note=note.strip()[:MAX_NOTE],
+        note=printable(note).strip()[:MAX_NOTE],
         names=("dream",) if not mode else ("real",) if mode is True else session.world.names,  # type: ignore[attr-defined]
         moments=moments,
         seen=seen,

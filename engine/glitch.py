@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+import unicodedata
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ ABOUT, MOMENT, FILM, CLIP = "glitch.json", "moment.safetensors", "film.safetenso
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_ABOUT = 1_000_000
 """Bytes of the largest glitch.json."""
+LATEST = 1 << 40
+"""No number in a glitch.json is larger: Unix times, frames, seconds."""
 KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("world", "world_hash", "note", "beside"), (str,)),
     **dict.fromkeys(("index", "steps"), (int,)),
@@ -87,7 +91,7 @@ def read_about(path: Path) -> Glitch:
         data = json.loads(about.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ReverieError(f"{path}: got no {ABOUT} there, expected a glitch; `reverie glitches` lists them") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReverieError(
             f"{about}: got a file that cannot be read ({error}), expected a glitch; remove it"
         ) from error
@@ -102,6 +106,11 @@ def read_about(path: Path) -> Glitch:
     return Glitch(path=path, **{**values, "alarms": alarms, "episodes": tuple(data["episodes"])})
 
 
+def printable(text: str) -> str:
+    """A text without what no file or terminal takes: control characters but line ends and tabs, and half characters."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+
+
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -111,9 +120,12 @@ def _problem(data: dict[str, Any]) -> str | None:
     """What of a glitch.json's data does not fit; None where all does."""
     keys = {field.name for field in fields(Glitch)} - {"path"} | {"format"}
     if set(data) != keys:
-        return f"the keys {sorted(set(data) ^ keys)} too many or too few"
+        return f"the keys {str(sorted(set(data) ^ keys))[:200]} too many or too few"
     for key, kinds in KINDS.items():
         if not isinstance(data[key], kinds) or (isinstance(data[key], bool) and bool not in kinds):
+            return f"{key} {str(data[key])[:60]!r}"
+    for key in ("index", "steps", "seconds", "at"):
+        if not 0 <= data[key] <= LATEST or not math.isfinite(data[key]):
             return f"{key} {str(data[key])[:60]!r}"
     if data["mode"] not in tuple(PREFIXES):
         return f"mode {str(data['mode'])[:60]!r}"
@@ -125,4 +137,7 @@ def _problem(data: dict[str, Any]) -> str | None:
     pairs = [
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(t, str) for t in pair) for pair in data["alarms"]
     ]
-    return None if all(pairs) else "alarms that are none"
+    if not all(pairs):
+        return "alarms that are none"
+    texts = [*(data[key] for key in ("world", "world_hash", "note", "beside")), *(t for p in data["alarms"] for t in p)]
+    return None if all(printable(text) == text for text in texts) else "a text with characters that are none"

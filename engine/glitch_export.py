@@ -45,6 +45,7 @@ def export_glitches(glitches: Sequence[Glitch], folder: Path | str, dreamed: boo
             skipped.append((glitch.id, why))
             continue
         parts += read_episodes(glitch)
+        there.add(glitch.id)
     check_settings(store.folder, [*known, *(episode.meta for episode in parts)])
     try:
         written = add(store, parts)
@@ -94,22 +95,30 @@ def check_settings(folder: Path, metas: Sequence[dict[str, Any]]) -> None:
 
 
 def add(store: EpisodeStore, episodes: Sequence[Episode]) -> list[Episode]:
-    """Write episodes to a store under free numbers; those written."""
+    """Write episodes to a store under free numbers; those written.
+
+    All or none: a glitch of which the store has a part would be taken for one that it has. Raises OSError.
+    """
     if not episodes:
         return []
     train, held = list(episodes), list[Episode]()
     if not store.scan("heldout")[0]:
         train, held = divided(train)
-    written, number = [], max(store.numbers(), default=-1) + 1
-    for split, group in (("train", train), ("heldout", held)):
-        for episode in group:
-            while split_of(number) != split:
+    numbers, number = [], max(store.numbers(), default=-1) + 1
+    try:
+        for split, group in (("train", train), ("heldout", held)):
+            for episode in group:
+                while split_of(number) != split:
+                    number += 1
+                numbers.append(number)
+                store.add(number, episode)
                 number += 1
-            store.add(number, episode)
-            written.append(episode)
-            number += 1
-    store.write_index()
-    return written
+        store.write_index()
+    except OSError:
+        for number in numbers:
+            store.path(number).unlink(missing_ok=True)
+        raise
+    return [*train, *held]
 
 
 def divided(episodes: list[Episode]) -> tuple[list[Episode], list[Episode]]:

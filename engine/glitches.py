@@ -38,6 +38,8 @@ __all__ = [
 
 FOLDER = "REVERIE_GLITCHES"
 """The environment's word for where glitches are kept."""
+OWN = re.compile(rf"{re.escape(ABOUT)}|{re.escape(CLIP)}|clip\.replay\.json|[a-z]+(-\d+)?\.safetensors|\..*")
+"""Names of a glitch's files, and those that systems hide beside files."""
 TRIES = 1000
 """Glitches of one world that can be flagged in one second."""
 logger = logging.getLogger(__name__)
@@ -108,9 +110,14 @@ def open_glitch(name: str | Path, folder: Path | str | None = None) -> Glitch:
 def remove_glitch(name: str | Path, folder: Path | str | None = None) -> Path:
     """Remove one, named as for ``open_glitch``, even where it is damaged; gives its folder, which is gone as a whole.
 
-    Raises ReverieError: no such glitch, or it cannot be removed.
+    Raises ReverieError: no such glitch, a folder that holds other things too, or it cannot be removed.
     """
     path = _path_of(name, glitch_folder() if folder is None else Path(folder))
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.is_dir() or not OWN.fullmatch(entry.name))
+    if foreign:
+        raise ReverieError(
+            f"{path}: got a folder with {foreign[0]!r} in it, expected a glitch's files alone; remove it by hand"
+        )
     with new_folder(path.parent) as beside:
         path.replace(beside / path.name)
     return path
@@ -133,7 +140,8 @@ def _path_of(name: str | Path, parent: Path) -> Path:
         if ID.fullmatch(path.resolve().name) and (path / ABOUT).is_file():
             return path
     near = [path.parent.name for path in sorted(parent.glob(f"*/{ABOUT}")) if path.parent.name.startswith(str(name))]
-    if len(near) == 1 and ID.fullmatch(near[0]):
+    near = [found for found in near if ID.fullmatch(found)]
+    if len(near) == 1 and str(name):
         return parent / near[0]
     wanted = f"one of {', '.join(near)}" if near else f"the ID of one in {parent}; `reverie glitches` lists them"
     raise ReverieError(f"glitch: got {str(name)[:100]!r}, expected {wanted}")

@@ -127,15 +127,14 @@ def lockstep_world_for(
 
 def episode_world_for(loaded: LoadedWorld, path: Path, length: int) -> EpisodeWorld:
     """An episode file as a world that begins after ``length`` frames. Raises ReverieError: damaged, or unfit."""
-    from models.data.episode import EpisodeFile
+    from engine.episodes import check_episode
     from models.envs.episode_world import EpisodeWorld
 
+    spec = loaded.world.spec
+    known = check_episode(path, loaded.folder, spec).read()
     try:
-        known = EpisodeFile(path).read()
-        names, have = loaded.world.spec.actions.names, known.meta.get("actions")
-        if have is not None and tuple(have) != names:
-            raise ValueError(f"episode: got the actions {have}, expected those of the world, {list(names)}")
-        return EpisodeWorld(known.frames, known.actions, known.rewards, loaded.world.spec, length, path)
+        cut = not bool(known.terminated[-1])
+        return EpisodeWorld(known.frames, known.actions, known.rewards, spec, length, path, cut)
     except (ValueError, OSError) as error:
         text = str(error)
         raise ReverieError(text if str(path) in text else f"{path}: {text}") from error

@@ -100,7 +100,9 @@ class LockstepWorld:
             else:
                 parts[k], seen = world.step(parts[k], act, own, inspect=inspect)
             said.append(seen)
-        heard = [(seen.reward.cpu(), seen.terminated.cpu()) for seen in said]
+        # What only ran out of time is no end that anybody could have foretold: nobody is right or wrong about it.
+        told = True if fact.cut is None else ~fact.cut.cpu()
+        happened = [(seen.reward.cpu(), seen.terminated.cpu() & told) for seen in (fact, *said)]
         done = action.cpu().to(state.taken.dtype)
         shared = {
             "window": torch.cat([state.window[:, 1:], real[:, None]], dim=1),
@@ -108,9 +110,9 @@ class LockstepWorld:
             "since": torch.zeros_like(state.since) if self.told else state.since + 1,
         }
         shown = torch.stack([seen.frame.cpu() for seen in said], dim=1)
-        after = self._read([lead, *parts], shared, shown, events((fact.reward.cpu(), fact.terminated.cpu()), heard))
+        after = self._read([lead, *parts], shared, shown, events(happened[0], happened[1:]))
         views = (*self._own(after), *self._named([fact, *said])) if inspect else ()
-        return after, Prediction(after.shown[:, 0].clone(), fact.reward, fact.terminated, views)
+        return after, Prediction(after.shown[:, 0].clone(), fact.reward, fact.terminated, views, fact.cut)
 
     def frame(self, state: Any) -> Tensor:
         return state.shown[:, 0]

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import loading
 from engine.controllers import Controller, ReplayController
+from engine.episodes import title_of
 from engine.errors import ReverieError
 from engine.loading import LoadedWorld
 from engine.modes import BESIDE, PREFIXES, RECORDED, Real
 from engine.tools import Tools, tools_of
 from models.world import WorldModel
 
+if TYPE_CHECKING:
+    from engine.session import Session
+
+EPISODE = "episode"
+"""The name of who plays an episode from disk."""
+
 
 @dataclass(frozen=True)
 class Opening:
-    """The arguments of a session; controller: who plays at first, None for the person."""
+    """The arguments of a session; controller: who plays at first, None for the person. episode: its name."""
 
     world: WorldModel[Any]
     world_hash: str
@@ -25,6 +32,7 @@ class Opening:
     tools: Tools
     against: str = ""
     controller: Controller | None = None
+    episode: str = ""
 
 
 def opening_of(loaded: LoadedWorld, real: Real, against: LoadedWorld | None, episode: Path | None) -> Opening:
@@ -47,8 +55,21 @@ def opening_of(loaded: LoadedWorld, real: Real, against: LoadedWorld | None, epi
     world_hash = PREFIXES[real] + loaded.hash
     world_hash += BESIDE + against.hash if against else ""
     world_hash += RECORDED + world.lead.fingerprint if episode else ""
-    controller = ReplayController(world.lead.played) if episode else None
-    return Opening(world, world_hash, name, tools, name_of(against) if against else "", controller)
+    beside = name_of(against) if against else ""
+    if episode is None:
+        return Opening(world, world_hash, name, tools, beside)
+    return Opening(world, world_hash, name, tools, beside, episode_player(world), title_of(episode))
+
+
+def episode_player(world: Any) -> ReplayController:
+    """Who plays the actions of the episode that a lockstep is under."""
+    return ReplayController(world.lead.played, EPISODE)
+
+
+def play_episode(session: Session) -> None:
+    """Have the episode's own actions played, whoever has played until now."""
+    if session.episode and session.controller.name != EPISODE:
+        session.controller = episode_player(session.world)
 
 
 def name_of(loaded: LoadedWorld) -> str:

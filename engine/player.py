@@ -37,8 +37,9 @@ class Player:
 
     All of it happens on one thread, the device's. real, grounded, lockstep: make the real game's session, the one
     grounded in it and the one in lockstep with it, when first asked for. Each way to play has branches of its own.
-    rewind_step: frames a tick while rewind is held. wait_at_end: pause where a person's episode ends, instead of going
-    on to the next start. A tick is ``begin``, the turn wherever it is taken, and ``finish``; ``tick`` is all of it.
+    rewind_step: frames a tick while rewind is held. wait_at_end: pause where the episode of a person, or one from disk,
+    ends, instead of going on to the next start. A tick is ``begin``, the turn wherever it is taken, and ``finish``;
+    ``tick`` is all of it.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Player:
         elif isinstance(session.controller, Again) and (frame.over or frame.index >= len(session.controller.actions)):
             session.controller = HumanController()
         waits = self._wait_at_end and frame.over and self.playback is None
-        if waits and isinstance(session.controller, HumanController):
+        if waits and isinstance(session.controller, HumanController | ReplayController):
             self.pause(True)
         return self.shown(self.frame if self.inspect else frame, self._latch, batch, queue_ms)
 
@@ -197,6 +198,7 @@ class Player:
             against=session.against,
             alarms=self.watch.now,
             study=self.study,
+            episode=session.episode,
         )
 
     # -- time

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from engine.moment import Mark, MarkKind, Moment, Timeline, marks_of
 
+MISMATCHES: tuple[MarkKind, ...] = ("reward_mismatch", "end_mismatch")
+"""Marks of what a dream in lockstep gets wrong."""
+
 
 class Ring:
     """The last ``capacity`` moments and where play stands among them."""
@@ -75,7 +78,11 @@ class Ring:
         return ring
 
     def _mark_frame(self) -> None:
-        self._marks += [(self._dropped + self._cursor, kind) for kind in marks_of(self.now)]
+        """Mark what the frame shows; what goes on being wrong from the step before is marked where it began only."""
+        k = self._cursor
+        going_on = marks_of(self._moments[k - 1]) if k and self._follows(k) else ()
+        kinds = [kind for kind in marks_of(self.now) if kind not in MISMATCHES or kind not in going_on]
+        self._marks += [(self._dropped + k, kind) for kind in kinds]
 
     def _unmark_ahead(self) -> None:
         while self._marks and self._marks[-1][0] > self._dropped + self._cursor:

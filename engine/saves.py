@@ -57,7 +57,7 @@ def read_save(path: Path, like: Moment, here: History) -> Moment:
     try:
         header = json.loads(metadata[HEADER])
         version, digest = header["format"], header["sha256"]
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ReverieError(f"{path}: got a foreign safetensors file, expected a save of Reverie") from error
     if version != FORMAT:
         raise ReverieError(f"{path}: got a save of format {version}, expected {FORMAT}; a newer Reverie may read it")

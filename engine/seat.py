@@ -27,9 +27,9 @@ class Seat(Place):
     run between two steps of the device in the order given, and answer with a Reply named like the method. Finished
     frames go to a mailbox where the newest wins. A tick that fails pauses play and answers with its error. real,
     grounded, lockstep: make the sessions of the other ways to play, when first asked for. rewind_step: frames a tick
-    while rewind is held. wait_at_end: pause where a person's episode ends, instead of going on to the next start.
-    notify: called whenever a frame or a reply is there to be taken, mostly from the device's thread; it must return at
-    once.
+    while rewind is held. wait_at_end: pause where a person's episode ends, or one from disk, instead of going on to the
+    next start. notify: called whenever a frame or a reply is there to be taken, mostly from the device's thread; it
+    must return at once.
     """
 
     def pause(self) -> None:

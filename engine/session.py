@@ -40,7 +40,7 @@ class Session:
     replays; name: by which replays find it again (None: its spec's). seed: of the first episode, in [0, 2**63). start:
     index of the first start. horizon: frames until an episode is truncated; None: never. rewind_s: seconds of game time
     (at spec.fps) kept to go back to. tools: what the world brings along to be looked at with. against: the name of the
-    world beside it in a lockstep, "" without one.
+    world beside it in a lockstep, "" without one; episode: that of the episode it is under, "" without one.
 
     When an episode is over, the next tick (with ``auto_restart``) shows a new start instead of a step: the next start's
     index, and a seed that follows from the old one. Without ``auto_restart`` the world is simply stepped on.
@@ -60,13 +60,14 @@ class Session:
         rewind_s: float = 60.0,
         tools: Tools | None = None,
         against: str = "",
+        episode: str = "",
     ) -> None:
         starts.check(world.spec)
         if rewind_s < 0:
             raise ValueError(f"rewind_s: got {rewind_s}, expected 0 or more seconds")
         self._world, self._starts = world, starts
         self._name, self._world_hash = name or world.spec.name, world_hash
-        self._tools, self.against = tools, against
+        self._tools, self.against, self.episode = tools, against, episode
         self._controller: Controller = HumanController()
         self._slots: dict[str, Moment] = {}
         self.auto_restart = True
@@ -92,7 +93,7 @@ class Session:
         from engine.opening import opening_of
 
         found = opening_of(loaded, real, against, None if episode is None else Path(episode))
-        known = {"name": found.name, "tools": found.tools, "against": found.against}
+        known = {"name": found.name, "tools": found.tools, "against": found.against, "episode": found.episode}
         session = cls(found.world, loaded.starts, world_hash=found.world_hash, **{**known, **options})
         if found.controller is not None:
             session.controller = found.controller

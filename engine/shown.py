@@ -23,7 +23,8 @@ class Shown:
     batch: players who shared the step, 0 where the frame came without one. late: the world has not held the speed asked
     for, over the last second. replaying: a recorded past is played through. inspect: frames carry the world's views.
     lockstep: whether the real game and the dream are played side by side; against: the name of the world beside it
-    there, "" without one. alarms: those that are on. study: the name of the one under way, "" without one.
+    there, "" without one; episode: that of the episode it is under, "" without one. alarms: those that are on. study:
+    the name of the one under way, "" without one.
     """
 
     frame: Frame
@@ -57,3 +58,4 @@ class Shown:
     against: str = ""
     alarms: tuple[Alarm, ...] = ()
     study: str = ""
+    episode: str = ""

@@ -177,9 +177,12 @@ class Prediction:
     """What one step of a world shows.
 
     frame (B, 3, H, W) uint8; reward (B,) float32; terminated (B,) bool; with ``inspect`` the family's views.
+    cut: (B,) bool, which of the ends are none of the game's own, but a time limit or the end of a recording, which
+    nobody can foretell; None: none is.
     """
 
     frame: Tensor
     reward: Tensor
     terminated: Tensor
     views: tuple[View, ...] = field(default=())
+    cut: Tensor | None = None

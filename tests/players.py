@@ -22,12 +22,15 @@ KEYS = {"up": "up", "w": "up", "space": "fire", "x": "jump"}
 
 
 def hub_of(
-    worlds: Mapping[str, Any] | None = None, limits: Limits = Limits(), clock: Callable[[], float] = time.monotonic
+    worlds: Mapping[str, Any] | None = None,
+    limits: Limits = Limits(),
+    clock: Callable[[], float] = time.monotonic,
+    **options: Any,
 ) -> Hub:
-    """A hub over counting worlds ``counting`` and ``other``; the latter ends after 5 steps."""
+    """A hub over counting worlds ``counting`` and ``other``; the latter ends after 5 steps. options: of the hub."""
     worlds = worlds or {"counting": loaded(), "other": loaded(end=5, hash="beef")}
     shelf = Shelf(open_worlds=worlds, keymap_of=lambda world: (KEYS, {"fire": "Serve"}))
-    return Hub(shelf, limits, clock=clock)
+    return Hub(shelf, limits, clock=clock, **options)
 
 
 class Clock:

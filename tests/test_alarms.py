@@ -260,6 +260,15 @@ def test_off_the_map_and_surprised_by_hand() -> None:
     assert [name for name, _ in ear.faults(0.0, (), tried=False)] == ["frozen"]
 
 
+def test_one_end_that_was_missed_is_no_alarm() -> None:
+    """Catches: a world that foretells three ends of four, named at the first one that it does not."""
+    ear = Ear(0)
+    ear.outcomes.add((0, 0, 5), Outcome(0.0, 0.0, True, False))
+    assert ear.faults(0.0, (), tried=False) == []
+    ear.outcomes.add((0, 1, 5), Outcome(0.0, 0.0, True, False))
+    assert [name for name, _ in ear.faults(0.0, (), tried=False)] == ["end missed"]
+
+
 def test_nothing_is_said_before_actions_were_tried() -> None:
     """Catches: the rewards of a world named that, a second later, turns out to ignore the action."""
     ear = Ear(0)

@@ -24,6 +24,7 @@ from app.desktop.canvas import Canvas
 from app.desktop.cards import Card, draw_view, largest_of, margins_of, size_of
 from app.desktop.game import Game, GameChoices, start_game
 from app.desktop.layout import arrange
+from app.desktop.look import Look
 from app.desktop.note import LONGEST, NoteEntry
 from app.desktop.overlays import draw_alarms
 from app.desktop.panel import draw_panel
@@ -41,6 +42,7 @@ from engine.loading import LoadedWorld, load_world
 from engine.moment import Mark, MarkKind, Timeline
 from engine.runner import Shown
 from engine.session import Session
+from models.data.episode import Episode
 from models.types import View, WorldSpec
 from models.world import Rng
 from tests.tiny_rssm import tiny_rssm_world
@@ -228,6 +230,37 @@ def test_only_worlds_that_fit_are_beside() -> None:
     assert Beside(loaded, lambda other: Session.open(loaded), "cpu").names == ("pong",)
 
 
+def test_a_lockstep_under_an_episode(window: Window, tmp_path: Path) -> None:
+    """Catches: live play under recorded frames, a status that says nothing of it, a T that hands the episode over."""
+    spec, path = dream(0).world.spec, tmp_path / "heldout" / "000019.safetensors"
+    steps = 2000
+    Episode(
+        frames=torch.full((steps + 1, 3, spec.height, spec.width), 77, dtype=torch.uint8),
+        actions=torch.arange(steps) % 3,
+        rewards=torch.zeros(steps),
+        terminated=torch.arange(steps) == steps - 1,
+        truncated=torch.zeros(steps, dtype=torch.bool),
+        objects=torch.zeros(steps + 1, 0, 3),
+        meta={"actions": list(spec.actions.names)},
+    ).write(path)
+    game = begin(lockstep=True, episode=path)
+    playing = Playing(window, game)
+    try:
+        for _ in range(2):
+            shown = until(playing, lambda shown: shown.lockstep and plays(shown, "episode") and shown.frame.index > 3)
+            status = Look(game).status(shown)
+            assert (status.where, status.controller) == ("in lockstep under heldout/000019", "Episode")
+            assert shown.frame.action == (shown.frame.index + spec.context - 2) % 3
+            view = until(playing, lambda shown: strip(shown) is not None)
+            assert strip(view).value[0, 0].unique().tolist() == [77]  # type: ignore[union-attr]
+            press("t")
+            until(playing, lambda shown: not shown.lockstep and plays(shown, "human"))
+            press("t")
+    finally:
+        playing.close()
+        game.runner.close()
+
+
 # -- questions
 
 
@@ -357,6 +390,17 @@ def test_a_note_holds_what_it_shows(window: Window) -> None:
     canvas = Canvas(pygame.Surface((200, 120)), 0.7)
     note.draw(canvas, canvas.surface.get_rect())
     assert note.end() == note.text and not note.open
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 20), (40, 200)])
+def test_a_note_ends_where_there_is_no_room(window: Window, size: tuple[int, int]) -> None:
+    """Catches: a window that hangs for ever while a note is written in one that is too small for a letter."""
+    note = NoteEntry()
+    note.begin()
+    canvas = Canvas(pygame.Surface(size), 0.7)
+    for _ in range(2):
+        note.draw(canvas, canvas.surface.get_rect())
+        note.handle(pygame.event.Event(pygame.TEXTINPUT, text="ab"))
 
 
 def test_a_flagged_moment_opens_again(window: Window, playing: Playing) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from models.study.faults import FAULTS, Absence, Answer, Evidence, Outcome, find_faults
+from models.study.watched import rate_of
 
 GOOD = Answer("UP", 1.0, 0.0, 1.0, 1.0)
 NONE = Answer("UP", 0.0, 1.0, 0.5, 1.5)
@@ -113,6 +115,33 @@ def test_rewards_are_held_against_the_usual_one() -> None:
     assert names(Evidence(outcomes=[*costs, *[Outcome(3.1, 2.5)] * 3], usual=-0.1)) == []
     flipped = [Outcome(-0.1, 0.1)] * 10 + [Outcome(3.1, -3.1)] * 3
     assert names(Evidence(outcomes=flipped, usual=-0.1)) == ["reward sign"]
+
+
+def test_an_expected_reward_is_no_missed_one() -> None:
+    """Catches: a world that foretells the mean reward at every step, where no one could know the step, said to miss it.
+
+    Every twenty-fifth step pays 3, and the world says 0.12 each time; one that says a third of that does miss it.
+    """
+    for said, want in ((0.12, []), (0.04, ["reward missed"])):
+        steps = [Outcome(0.0, said)] * 24 + [Outcome(3.0, said)] * 4
+        assert names(Evidence(outcomes=steps, rate=1 / 25)) == want
+        assert rate_of(Counter({0.0: 96, 3.0: 4})) == pytest.approx(1 / 25)
+
+
+def test_before_a_reward_was_paid_a_game_with_a_fee_tells_nothing() -> None:
+    """Catches: a car that stands still, and a world that expects a third of a tile of 3.1 all the while, said to invent
+    rewards of unknown size."""
+    waiting = [Outcome(-0.2, 0.82)] * 30
+    assert names(Evidence(outcomes=waiting, usual=-0.2)) == []
+    assert names(Evidence(outcomes=[*waiting, Outcome(2.9, 2.5)], usual=-0.2)) == []
+    assert names(Evidence(outcomes=[*[Outcome(-0.2, 2.9)] * 30, Outcome(2.9, 2.5)], usual=-0.2)) == ["reward invented"]
+
+
+def test_half_of_the_ends_foretold_is_no_fault() -> None:
+    """Catches: an alarm that goes on and off at every other end of a game, in a world that draws its ends by chance."""
+    ends = [Outcome(0.0, 0.0, True, k % 2 == 0) for k in range(9)]
+    assert names(Evidence(outcomes=ends + [Outcome(0.0, 0.0, True, False)] * 2)) == []
+    assert names(Evidence(outcomes=[Outcome(0.0, 0.0, True, k % 4 == 0) for k in range(8)])) == ["end missed"]
 
 
 def test_rewards_that_hang_on_the_action_are_not_blamed_twice() -> None:

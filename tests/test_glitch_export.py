@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.glitch_export import export_glitches
 from engine.glitches import glimpse_of, keep_glitch
 from engine.loading import LoadedWorld, load_world
 from engine.session import Real, Session
+from models.data.episode import Episode
 from models.data.store import EpisodeStore
 from models.envs.real_world import RealState, RealWorld
 from models.training.diamond import episode_settings
@@ -94,6 +96,27 @@ def test_exported_episodes_mix_with_collected_ones(loaded: LoadedWorld, tmp_path
     assert len(store.scan("heldout")[0]) == 1
     assert [why for _, why in export_glitches(glitches, store.folder).skipped] == ["it is there already"] * 2
     assert len(store.numbers()) == 5
+
+
+def test_a_glitch_is_exported_once(loaded: LoadedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: a glitch named twice in one command, which weighs twice; one of which a full disk left half in a store,
+    so that the rest never comes."""
+    glitch = keep_glitch(glimpse_of(played(loaded, "lockstep")), tmp_path / "g")
+    store = EpisodeStore(tmp_path / "store")
+    once, add = replace(glitch), EpisodeStore.add
+
+    def full(store: EpisodeStore, number: int, episode: Episode) -> Path:
+        if store.numbers():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return add(store, number, episode)
+
+    monkeypatch.setattr(EpisodeStore, "add", full)
+    with pytest.raises(ReverieError, match="No space left"):
+        export_glitches([glitch], store.folder)
+    assert store.numbers() == []
+    monkeypatch.setattr(EpisodeStore, "add", add)
+    done = export_glitches([glitch, once], store.folder)
+    assert (done.episodes, done.steps, done.skipped) == (2, STEPS, ((glitch.id, "it is there already"),))
 
 
 def test_a_dream_has_no_truth(loaded: LoadedWorld, tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from app.cli import main
 from app.commands.play import Play
 from engine.controls import Input
 from engine.errors import ReverieError
-from engine.film import pack, unpack
+from engine.film import HEADER, pack, read_film, unpack
 from engine.glitch_export import export_glitches
 from engine.glitches import Glitch, glimpse_of, keep_glitch, list_glitches, open_glitch, remove_glitch, session_of
 from engine.history_codec import encode_history
@@ -153,6 +155,13 @@ def test_a_damaged_glitch_is_refused(kept: Glitch, file: str, damage: Callable[[
         ({"episodes": ["../../etc"]}, "files"),
         ({"sha256": {}}, "files"),
         ({"extra": 1}, "extra"),
+        ({"at": 1e300}, "at"),
+        ({"at": float("nan")}, "at"),
+        ({"index": -1}, "index"),
+        ({"seconds": float("inf")}, "seconds"),
+        ({"note": "\ud800"}, "characters"),
+        ({"world": "\x1b[2Jpong"}, "characters"),
+        ({"alarms": [["frozen", "\0"]]}, "characters"),
     ],
 )
 def test_a_foreign_description_is_refused(
@@ -166,9 +175,11 @@ def test_a_foreign_description_is_refused(
     with caplog.at_level(logging.WARNING):
         assert list_glitches(kept.path.parent) == []
     assert "left out a damaged glitch" in caplog.text
-    about.write_text("{")
-    with pytest.raises(ReverieError, match="cannot be read"):
-        open_glitch(kept.path)
+    for text in ("{", "[" * 400_000):
+        about.write_text(text)
+        with pytest.raises(ReverieError, match="cannot be read"):
+            open_glitch(kept.path)
+        assert list_glitches(kept.path.parent) == []
 
 
 def test_glitches_of_one_second_have_names_of_their_own(kept: Glitch) -> None:
@@ -184,6 +195,64 @@ def test_glitches_of_one_second_have_names_of_their_own(kept: Glitch) -> None:
     for wrong in ("none", "../glitches", "", "/"):
         with pytest.raises(ReverieError, match="expected"):
             open_glitch(wrong, kept.path.parent)
+
+
+def test_a_folder_with_other_things_is_not_removed(kept: Glitch) -> None:
+    """Catches: somebody's own folder, with a glitch.json in it, or a glitch with notes put beside it, deleted; a glitch
+    removed by no name at all."""
+    folder = kept.path.parent
+    with pytest.raises(ReverieError, match="got ''"):
+        remove_glitch("", folder)
+    (kept.path / ".DS_Store").touch()
+    for foreign in (kept.path / "thesis.txt", kept.path / "src"):
+        foreign.mkdir() if foreign.suffix == "" else foreign.touch()
+        with pytest.raises(ReverieError, match=f"got a folder with '{foreign.name}' in it"):
+            remove_glitch(kept.id, folder)
+        assert foreign.exists()
+        foreign.rmdir() if foreign.is_dir() else foreign.unlink()
+    assert open_glitch(kept.id, folder) == kept
+    remove_glitch(kept.id, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_note_keeps_what_can_be_written(tmp_path: Path) -> None:
+    """Catches: half a character out of a browser, or a terminal's command, in a note: the list of glitches breaks."""
+    glimpse = glimpse_of(Session.open(counting(), seed=3), "\ud800the\x1b[2J ball\nis gone \u00e9\U0001f47b\0 ")
+    assert keep_glitch(glimpse, tmp_path).note == "the[2J ball\nis gone \u00e9\U0001f47b"
+
+
+def film_of(kept: Glitch, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Write a glitch's film again with another header."""
+    path = kept.path / "film.safetensors"
+    with safe_open(path, "pt") as file:
+        header, tensors = json.loads(file.metadata()[HEADER]), {n: file.get_tensor(n).clone() for n in file.keys()}  # noqa: SIM118
+    header = change(header) or header
+    tensors |= {name: torch.zeros(8, dtype=torch.uint8) for name in header["shapes"] if name not in tensors}
+    path.write_bytes(save(tensors, metadata={HEADER: json.dumps(header)}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h["shapes"].update({"state.last": [0, 1 << 62]}),
+        lambda h: h["shapes"].update({"state.last": [10**12]}),
+        lambda h: h["shapes"].update({"state.last": [float("inf")]}),
+        lambda h: (h["shapes"].update({"carry.x": [1 << 40]}), h["types"].update({"carry.x": "uint8"}))[0],
+        lambda h: h["types"].update({"state.last": "quint8"}),
+        lambda h: h.update(carriers=[]),
+        lambda h: h["frames"][0].update(index="x"),
+        lambda h: h["frames"][0].update(reward=None),
+    ],
+)
+def test_a_film_that_claims_what_it_is_not(kept: Glitch, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Catches: a film that takes all memory, or that fails with a traceback in the middle of play; the checksums of a
+    hostile glitch fit."""
+    session = Session.open(counting(), seed=3)
+    [session.tick(Input()) for _ in range(6)]
+    assert len(read_film(kept.path / "film.safetensors", session.moment)) == 6
+    film_of(kept, change)
+    with pytest.raises(ReverieError, match="damaged film"):
+        read_film(kept.path / "film.safetensors", session.moment)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

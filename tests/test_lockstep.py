@@ -26,7 +26,7 @@ from models.envs.real_world import RealWorld
 from models.envs.replayed_world import ReplayedWorld
 from models.types import Context
 from models.world import Rng, WorldModel, state_tensors
-from tests.counting import CountingWorld
+from tests.counting import CountingWorld, starts
 from tests.lockstep_worlds import DreamtCounting, Invents, RealCounting, counting_lockstep, counting_session
 from tests.tiny_rssm import tiny_rssm_world
 from tests.tiny_worlds import random_starts, tiny_world, write_tiny
@@ -291,6 +291,18 @@ def test_mismatches_are_marked_where_they_happen() -> None:
     assert [(m.position, m.kind) for m in session.timeline.marks] == [(0, "start")]
 
 
+def test_what_goes_on_being_wrong_is_marked_where_it_begins() -> None:
+    """Catches: a timeline full of marks beside a dream that expects a reward of every step."""
+    session = counting_session(Invents())
+    for action in (2, 2, 2, 0, 2, 2):
+        session.step(torch.tensor([action]))
+    wrong = [mark.position for mark in session.timeline.marks if mark.kind == "reward_mismatch"]
+    assert wrong == [1, 5]
+    session.rewind(1)
+    session.step(torch.tensor([2]))
+    assert [mark.position for mark in session.timeline.marks if mark.kind == "reward_mismatch"] == [1, 5]
+
+
 def test_an_anchor_is_a_moment_of_the_past(loaded: LoadedWorld, tmp_path: Path) -> None:
     """Catches: an anchor that a rewind, a save or a replay forgets, or that is the same dream whatever the seed."""
     session = Session.open(loaded, real="lockstep", seed=3)
@@ -473,3 +485,28 @@ def test_a_lockstep_is_a_world_of_the_contract() -> None:
     state, seen = world.step(state, torch.tensor([3]), rng, inspect=True)
     assert seen.reward.tolist() == [1.0]
     assert len({view.name for view in seen.views}) == len(seen.views)
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_running_out_of_time_is_no_end_to_foretell(cut: bool) -> None:
+    """Catches: an episode that stops at a time limit marked as an end the dream has missed."""
+    dream = DreamtCounting()
+    frames = torch.zeros(6, 3, dream.spec.height, dream.spec.width, dtype=torch.uint8)
+    lead = EpisodeWorld(frames, torch.zeros(5, dtype=torch.int64), torch.zeros(5), dream.spec, 3, cut=cut)
+    session = Session(LockstepWorld(lead, [dream]), starts(), world_hash="lockstep:c0ffee")
+    session.auto_restart = False
+    for _ in range(3):
+        frame = session.step(torch.tensor([0]))
+    reading = session.world.readings(session.moment.state)[0]
+    assert frame.terminated and reading.ended_real is not cut and reading.end_wrong is not cut
+    assert ("end_mismatch" in [mark.kind for mark in session.timeline.marks]) is not cut
+
+
+@pytest.mark.parametrize(("left", "over"), [(5, False), (2, True)])
+def test_a_game_at_its_time_limit_is_cut(left: int, over: bool) -> None:
+    """Catches: a real game whose steps are used up said to have ended by itself."""
+    game, rng = ReplayedWorld("counting", 16, capacity=left), Rng.seeded([0])
+    state = game.initial(random_starts(game.spec, 1), rng)
+    for _ in range(2):
+        state, seen = game.step(state, torch.tensor([0]), rng)
+    assert bool(seen.terminated[0]) is over and seen.cut is not None and bool(seen.cut[0]) is over

@@ -53,7 +53,7 @@ def test_lockstep_begins_is_told_and_is_left(client: Client) -> None:
     """Catches: a lockstep that is not told apart from the real game, or a way back that begins the dream anew."""
     client.value("step")
     at = client.state()["cursor"]
-    assert client.value("real", on="lockstep") == {"on": "lockstep", "against": None}
+    assert client.value("real", on="lockstep") == {"on": "lockstep", "against": None, "episode": None}
     state = client.state()
     assert state["lockstep"] and state["against"] == "" and not state["real"] and not state["grounded"]
     client.value("inspect", on=True)
@@ -89,7 +89,8 @@ def test_another_world_beside_and_the_first_one_again(client: Client) -> None:
     client.value("real", on="lockstep")
     before = client.hub.memory.bytes
     for name in ("twin", "brief", "twin"):
-        assert client.value("real", on="lockstep", against=name) == {"on": "lockstep", "against": name}
+        told = client.value("real", on="lockstep", against=name)
+        assert told == {"on": "lockstep", "against": name, "episode": None}
         assert client.state_where(lambda state, name=name: state["against"] == name)["lockstep"]
     client.value("real", on="lockstep", against=None)
     assert client.state_where(lambda state: state["against"] == "")["lockstep"]

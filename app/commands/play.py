@@ -55,6 +55,8 @@ class Play:
     """Play the real game and the dream side by side, under the same actions."""
     against: MaybeText = None
     """Another world in the same lockstep."""
+    episode: MaybeFile = None
+    """An episode of a store in place of the real game (--lockstep); its actions are played."""
     glitch: MaybeText = None
     """Begin at a flagged glitch, paused: its ID or folder (see `reverie glitches`)."""
     device: str = "cpu"
@@ -69,6 +71,10 @@ class Play:
             raise ValueError(f"--fps: got {self.fps}, expected more than 0, up to 1000")
         if (self.headless or self.out) and (self.lockstep or self.against or self.glitch):
             raise ValueError("--headless, --out: got --lockstep, --against or --glitch too; see `reverie lockstep`")
+        if self.episode and not (self.lockstep or self.against):
+            raise ValueError("--episode: got it without --lockstep, expected both: it is played under there")
+        if self.episode and self.controller:
+            raise ValueError(f"--controller: got {self.controller} with --episode, expected one of them")
         if self.real and (self.lockstep or self.against):
             raise ValueError("--real: got it with --lockstep or --against, expected one or the other")
         if self.glitch and (self.world or self.real or self.lockstep or self.against):
@@ -77,6 +83,7 @@ class Play:
         check_port(self.port)
 
     def run(self) -> int:
+        self._check_episode()
         if self.headless or self.out is not None:
             return self._dream(self._name())
         if not self.window:
@@ -102,7 +109,7 @@ class Play:
         world = self.world if glitch is None else str(world_path(glitch, bare_hash(glitch.world_hash)))
         with bind(port=self.port, or_free=True) as listener:
             query = self._query(world, glitch)
-            serve(open_hub(world, self.device), Access(), listener, query=query, on_ready=show)
+            serve(open_hub(world, self.device, episode=self.episode), Access(), listener, query=query, on_ready=show)
         return 0
 
     def _flagged(self) -> Glitch | None:
@@ -117,6 +124,8 @@ class Play:
 
     def _query(self, world: str | None, glitch: Glitch | None = None) -> dict[str, str]:
         """What the page is asked to begin with: the options that were given."""
+        from engine.server.episodes import name_of
+
         where = "lockstep" if self.lockstep or self.against else "1" if self.real else None
         asked = {
             "world": Path(world).resolve().name if world else None,
@@ -126,9 +135,24 @@ class Play:
             "controller": self.controller,
             "real": where,
             "against": self.against,
+            "episode": name_of(self.episode) if self.episode else None,
             "glitch": glitch.id if glitch else None,
         }
         return {name: str(value) for name, value in asked.items() if value is not None}
+
+    def _check_episode(self) -> None:
+        """Raises ReverieError for an episode that does not fit the world, before anything is opened."""
+        if self.episode is None:
+            return
+        from engine.episodes import check_episode
+        from models.checkpoint import WorldError, open_world_folder
+        from models.library import find_world
+
+        try:
+            folder = open_world_folder(find_world(self._name()))
+        except WorldError as error:
+            raise ReverieError(str(error)) from error
+        check_episode(self.episode, folder, folder.manifest.spec)
 
     def _name(self) -> str:
         if self.world is not None:
@@ -191,6 +215,7 @@ class Play:
             fps=self.fps,
             lockstep=self.lockstep,
             against=self.against,
+            episode=self.episode,
             glitch=glitch.path if glitch else None,
         )
 

@@ -77,10 +77,17 @@ def check_port(port: int) -> None:
         raise ValueError(f"--port: got {port}, expected 0 to 65535")
 
 
-def open_hub(world: str | None, device: str, max_batch: int = 16, flags: bool = True, **limits: Any) -> Hub:
+def open_hub(
+    world: str | None,
+    device: str,
+    max_batch: int = 16,
+    flags: bool = True,
+    episode: Path | None = None,
+    **limits: Any,
+) -> Hub:
     """A hub of all worlds that can be named, ``world`` (a name or a folder) the default one; not started.
 
-    flags: whether players may keep glitches on this machine.
+    flags: whether players may keep glitches on this machine, and play under its episodes; episode: one more of those.
     Raises ReverieError where there is no such world.
     """
     from engine.loading import list_worlds
@@ -97,7 +104,7 @@ def open_hub(world: str | None, device: str, max_batch: int = 16, flags: bool = 
         except WorldError as error:
             raise ReverieError(str(error)) from error
         names = [first, *(folder.path for folder in list_worlds() if folder.path.name != first.name)]
-    return Hub(Shelf(names, device, keys_of), Limits(**limits), max_batch, flags=flags)
+    return Hub(Shelf(names, device, keys_of), Limits(**limits), max_batch, flags=flags, episode=episode)
 
 
 def keys_of(world: str) -> tuple[Mapping[str, str], Mapping[str, str]]:

@@ -13,6 +13,7 @@ from app.desktop.beside import Beside
 from app.keymaps import Keymap, load_keymap
 from engine.controllers import AgentController, agent_for, controller_for
 from engine.controls import Controls
+from engine.episodes import title_of
 from engine.errors import ReverieError
 from engine.keys import keys_for
 from engine.runner import Runner
@@ -43,6 +44,8 @@ class GameChoices:
     """Begin in lockstep with the real game."""
     against: str | None = None
     """Another world in the same lockstep."""
+    episode: Path | None = None
+    """An episode on disk in the real game's place there; its actions are played."""
     glitch: Path | None = None
     """Begin at a flagged moment, at a pause."""
 
@@ -68,6 +71,8 @@ class Game:
     """Whether the dream can be told what the real game does."""
     beside: Beside | None = None
     """The other worlds for its lockstep."""
+    episode: str = ""
+    """The name of the episode that its lockstep is under, "" without one."""
 
 
 def open_game(choices: GameChoices) -> Game:
@@ -111,7 +116,9 @@ def start_game(loaded: LoadedWorld, choices: GameChoices, against: LoadedWorld |
     names, starts = spec.actions.names, session.starts
     game = Game(name, spec.family, spec.fps, size, names, starts, runner, controls, keymap, agent)
     beside = Beside(loaded, lambda other: _session(loaded, choices, real="lockstep", against=other), choices.device)
-    return replace(game, actions=spec.actions, observes=hasattr(loaded.world, "observe"), beside=beside)
+    episode = title_of(choices.episode) if choices.episode else ""
+    observes = hasattr(loaded.world, "observe")
+    return replace(game, actions=spec.actions, observes=observes, beside=beside, episode=episode)
 
 
 def _sessions(
@@ -123,7 +130,7 @@ def _sessions(
     }
     makers["lockstep"] = partial(_session, loaded, choices, real="lockstep", against=against)
     if choices.glitch is None:
-        return makers, "lockstep" if choices.lockstep or against is not None else choices.real
+        return makers, "lockstep" if choices.lockstep or against or choices.episode else choices.real
     from engine.glitches import open_glitch
     from engine.reopening import session_of
 
@@ -143,14 +150,17 @@ def _agent(loaded: LoadedWorld) -> AgentController | None:
 
 
 def _session(loaded: LoadedWorld, choices: GameChoices, *, real: Real, against: LoadedWorld | None = None) -> Session:
+    episode = choices.episode if real == "lockstep" else None
     session = Session.open(
         loaded,
         real=real,
         against=against,
+        episode=episode,
         seed=choices.seed,
         start=choices.start,
         horizon=choices.horizon,
         rewind_s=REWIND_S,
     )
-    session.controller = controller_for(choices.controller, loaded)
+    if episode is None:
+        session.controller = controller_for(choices.controller, loaded)
     return session

@@ -95,7 +95,8 @@ def mode(shown: Shown) -> Mode:
 def where(shown: Shown, family: str) -> str:
     """Where it is played, in words."""
     if shown.lockstep:
-        return f"in lockstep with {shown.against}" if shown.against else "in lockstep"
+        under = f" under {shown.episode}" if shown.episode else ""
+        return f"in lockstep{f' with {shown.against}' if shown.against else ''}{under}"
     if shown.grounded:
         return "the dream beside the real game"
     return "the real game" if shown.real else f"dream · {family}"

@@ -77,7 +77,7 @@ class NoteEntry:
     def _text(self, canvas: Canvas, room: Rect) -> None:
         """The end of the text, as much as there is room for, and the place where one writes."""
         text = self.text
-        while canvas.measure(text)[0] > room.width - canvas.px(3):
+        while text and canvas.measure(text)[0] > room.width - canvas.px(3):
             text = text[1:]
         end = room.left
         if text:

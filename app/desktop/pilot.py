@@ -232,6 +232,7 @@ class Pilot:
     def _slot(self, shown: Shown, number: int) -> Path:
         where = "-lockstep" if shown.lockstep else "-grounded" if shown.grounded else "-real" if shown.real else ""
         where = f"{where}-{shown.against}" if shown.lockstep and shown.against else where
+        where = f"{where}-{shown.episode.replace('/', '-')}" if shown.episode else where
         world = f"{self.game.name}{where}"
         return Path(self.settings.saves) / world / f"slot-{number}.safetensors"
 

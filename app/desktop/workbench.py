@@ -9,6 +9,7 @@ from app.desktop.bindings import Command
 from app.desktop.game import Game
 from app.desktop.toasts import Toasts
 from engine.controllers import STICKY, Controller, HumanController, RandomController
+from engine.opening import play_episode
 from engine.runner import Reply, Shown
 from engine.session import Real, Session
 from models.types import View
@@ -90,10 +91,13 @@ class Workbench:
             self.toasts.add("Lockstep begins ...", topic="place")
         self._left = self._asked
         self.runner.real_game(place)
-        self._hand_over(shown)
+        self._hand_over(shown, place)
 
-    def _hand_over(self, shown: Shown) -> None:
-        """Who has played plays on in another session."""
+    def _hand_over(self, shown: Shown, place: Real) -> None:
+        """Who has played plays on in another session; a lockstep under an episode is played by that."""
+        if place == "lockstep" and self.game.episode:
+            self.runner.call("episode", play_episode)
+            return
         players: dict[str, Controller | None] = {"random": RandomController(sticky=STICKY), "agent": self.game.agent}
         self.runner.controller(players.get(shown.controller) or HumanController())
 
@@ -109,7 +113,7 @@ class Workbench:
         self.runner.beside(lambda: beside.make(name))
         if not shown.lockstep:
             self.runner.real_game("lockstep")
-        self._hand_over(shown)
+        self._hand_over(shown, "lockstep")
 
     def _next_place(self, shown: Shown) -> Real:
         places = [place for place in PLACES if place != "grounded" or self.game.observes]

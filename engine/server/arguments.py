@@ -92,7 +92,11 @@ VERBS: Mapping[str, Mapping[str, Argument]] = {
     "branch": {"index": whole(0, 65_535)},
     "start": {"start": START, "seed": SEED},
     "controller": {"name": choice("human", "random", "agent", "again")},
-    "real": {"on": REAL, "against": text(MAX_NAME, optional=True)},
+    "real": {
+        "on": REAL,
+        "against": text(MAX_NAME, optional=True),
+        "episode": text(MAX_NAME, optional=True),
+    },
     "anchor": {},
     "study": {
         "what": choice(*STUDIES),

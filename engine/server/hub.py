@@ -14,19 +14,20 @@ from typing import Any, Self
 from engine.controls import Input
 from engine.device import Device
 from engine.server.downloads import Downloads
+from engine.server.episodes import Episodes
 from engine.server.errors import ServerError
 from engine.server.guest import Guest
 from engine.server.limits import MB, Limits
-from engine.server.link import Link, read_link
+from engine.server.link import read_link
 from engine.server.memory import Budget, Memory
 from engine.server.messages import Hello
 from engine.server.orders import explain
 from engine.server.play import Play
-from engine.server.replays import play_back
+from engine.server.replays import play_back, world_of_link
 from engine.server.shelf import Shelf, Shelved
 from engine.server.snapshot import world_facts
 from engine.server.stay import Stay
-from engine.session import Session, bare_hash
+from engine.session import Session
 
 WORKERS = 3
 """Threads for slow work: opening worlds, writing clips. A session has one thing done at a time."""
@@ -39,7 +40,8 @@ class Hub:
     """All players of a server. Thread-safe; knows nothing of networks.
 
     shelf: the worlds on offer. max_batch: players that share a step (1: everyone alone). clock: seconds, for limits.
-    flags: glitches may be kept on this machine. ``sweep`` is to be called each second.
+    flags: players are at this machine: glitches may be kept on it, and the episodes on it played under. episode: one
+    more of those, see ``Episodes``. ``sweep`` is to be called each second.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Hub:
         max_batch: int = 16,
         clock: Callable[[], float] = time.monotonic,
         flags: bool = False,
+        episode: Path | None = None,
     ) -> None:
         self.shelf, self.limits, self.clock, self.flags = shelf, limits, clock, flags
+        self.episodes = Episodes(shelf, episode)
         self.device = Device(max_batch)
         self.downloads = Downloads(limits.file_s, clock)
         self.memory = Memory(limits)
@@ -132,7 +136,8 @@ class Hub:
 
     def facts(self, world: Shelved) -> dict[str, Any]:
         """What is told of a world."""
-        return world_facts(world, self.limits, self.shelf.rivals(world.name), self.flags)
+        episodes = tuple(self.episodes.offered(world.name)) if self.flags else ()
+        return world_facts(world, self.limits, self.shelf.rivals(world.name), self.flags, episodes)
 
     def doing(self, verb: str, but: Stay) -> int:
         """How many players besides that one have an order of this kind under way."""
@@ -195,15 +200,6 @@ class Hub:
         stay.change(play)
         return {"name": play.world.name}
 
-    def world_of(self, link: Link) -> str:
-        """The name of the world that a link is of. Raises ServerError, link: it is not on offer."""
-        history = link.history
-        name = self.shelf.by_hash(bare_hash(history.world_hash))
-        if name is None:
-            got = f"one of the world {history.world[:60]!r} ({bare_hash(history.world_hash)[:12]})"
-            raise ServerError("link", f"link: got {got}, expected one of a world offered here, of the same version")
-        return name
-
     # -- inside
 
     def _enter(self, hello: Hello) -> Guest:
@@ -211,7 +207,7 @@ class Hub:
         try:
             link = read_link(hello.replay) if hello.replay is not None else None
             name = self.shelf.default if hello.world is None else hello.world
-            play = self._open(name if link is None else self.world_of(link), hello.start, hello.seed)
+            play = self._open(name if link is None else world_of_link(self, link), hello.start, hello.seed)
             stay = Stay(self, play)
             guest = Guest(self, stay, hello.pictures)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.controls import Controls
@@ -25,7 +26,8 @@ class Play:
         self.world, self.budget, self._limits = world, budget, limits
         self.branches, self._slots = 1, set[tuple[Real, str]]()
         self._real: dict[Real, Session] = {}
-        self._against = ""
+        self._beside = ("", "")  # of the lockstep: the other world, the episode
+        self._frames = 0  # bytes of that episode
         self._each: dict[Real, int] = {False: world.moment_bytes}
         self._rings: dict[Real, list[int]] = {}  # bytes reserved for the branches of each way to play
         try:
@@ -69,34 +71,54 @@ class Play:
             self.budget.reserve(self._each[real], "save")
             self._slots.add((real, slot))
 
-    def prepare_real(self, start: int, seed: int, real: Real = True, against: Shelved | None = None) -> Session | None:
+    def prepare_real(
+        self,
+        start: int,
+        seed: int,
+        real: Real = True,
+        against: Shelved | None = None,
+        episode: tuple[str, Path] | None = None,
+    ) -> Session | None:
         """Open the real game, the dream grounded in it or both in lockstep, so that switching there takes no time.
 
-        against: another world in the lockstep. Gives the session that is to take the place of the lockstep there was,
-        whose memory is given back. Raises ServerError: unsupported, memory; ReverieError where the world cannot be
-        grounded, or the two worlds do not fit.
+        against: another world in the lockstep; episode: one in the real game's place, named. Gives the session that is
+        to take the place of the lockstep there was, whose memory is freed. Raises ServerError: unsupported, memory;
+        ReverieError where the world cannot be grounded, or they do not fit together.
         """
-        name = against.name if against is not None else ""
-        if real in self._real and (real != "lockstep" or name == self._against):
+        names = (against.name if against is not None else "", episode[0] if episode is not None else "")
+        if real in self._real and (real != "lockstep" or names == self._beside):
             return None
-        if not self.world.real and against is None:
+        if not self.world.real and against is None and episode is None:
             raise ServerError("unsupported", f"real game: got {self.world.name}, expected a world whose game is here")
         beside: dict[str, Any] = {} if against is None else {"against": against.loaded}
-        each = moment_bytes(Session.open(self.world.loaded, real=real, rewind_s=0, **beside).moment)
+        beside |= {} if episode is None else {"episode": episode[1]}
+        first = Session.open(self.world.loaded, real=real, rewind_s=0, **beside)
+        each, frames = moment_bytes(first.moment), 0 if episode is None else first.world.lead.frames.nbytes  # type: ignore[attr-defined]
         amount = self._reserve("real game", each)
+        try:
+            self.budget.reserve(frames, "episode")
+        except ServerError:
+            self.budget.release(amount)
+            raise
         try:
             session = self._open(each, start, seed, real=real, **beside)
         except BaseException:
-            self.budget.release(amount)
+            self.budget.release(amount + frames)
             raise
-        if against is not None:
-            session.against = name  # as it is called here
+        if real == "lockstep":
+            session.against, session.episode = names  # as they are called here
         known, old = real in self._real, self._rings.get(real, [])
         self.budget.release(sum(old))
+        if real == "lockstep":
+            self.budget.release(self._frames)
+            self._beside, self._frames = names, frames
         self.branches -= max(0, len(old) - 1)
         self._real[real], self._each[real], self._rings[real] = session, each, [amount]
-        self._against = name if real == "lockstep" else self._against
         return session if known else None
+
+    def hash_of(self, real: Real) -> str:
+        """The world hash of the session that was prepared last to be played there."""
+        return self._real[real].world_hash
 
     def close(self) -> None:
         """Give its memory back. The seat is the device's to remove."""

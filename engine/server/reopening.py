@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.glitch import ID
+from engine.glitch import ID, Glitch
 from engine.glitches import open_glitch
 from engine.reopening import enter, moments_of
 from engine.server.errors import ServerError
@@ -35,21 +36,31 @@ def reopen(orders: Orders, order: Control) -> object:
     """
     flagged = open_glitch(order.args["name"])
     name, against = _name(orders, bare_hash(flagged.world_hash)), other_hash(flagged.world_hash)
-    if episode_hash(flagged.world_hash):
-        hint = f"`reverie glitches open {flagged.id} --window` opens it"
-        raise ServerError("unsupported", f"glitch: got one under an episode, expected none in a browser; {hint}")
     if name != orders.play.world.name:
         orders.hub.move(orders.stay, name, None, None)
     there = orders.stay.orders
     seat, shown = there.seat, there.stay.shown
     if flagged.mode:
-        beside = _name(orders, against) if against else ""
-        prepare(there, shown.start if shown else 0, shown.seed if shown else 0, flagged.mode, beside)
+        beside, episode = _name(orders, against) if against else "", ""
+        if episode_hash(flagged.world_hash):
+            episode = _episode(orders, name, flagged)
+        prepare(there, shown.start if shown else 0, shown.seed if shown else 0, flagged.mode, beside, episode)
     there.give("real_game", None, lambda: seat.real_game(flagged.mode))
     there.give("pause", None, seat.pause)
     moments = moments_of(flagged, *there.ask(lambda session: (session.moment, session.history)))
     told = {"id": flagged.id, "note": flagged.note}
     return there.call(order, lambda session: {**told, "index": enter(session, moments).index})
+
+
+def _episode(orders: Orders, world: str, flagged: Glitch) -> str:
+    """The name under which the episode of a glitch is offered. Raises ServerError: it is not."""
+    name = orders.hub.episodes.at(world, Path(flagged.beside)) if flagged.beside else None
+    if name is None:
+        hint = f"`reverie glitches open {flagged.id} --window` opens it where the file is still there"
+        raise ServerError(
+            "unsupported", f"glitch: got one under {flagged.beside or 'an episode'}, expected one on offer; {hint}"
+        )
+    return name
 
 
 def _name(orders: Orders, world_hash: str) -> str:

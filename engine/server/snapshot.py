@@ -19,10 +19,13 @@ MARKS = 512
 MOST_ALARMS = 16
 
 
-def world_facts(world: Shelved, limits: Limits, rivals: Sequence[str] = (), flags: bool = False) -> dict[str, Any]:
+def world_facts(
+    world: Shelved, limits: Limits, rivals: Sequence[str] = (), flags: bool = False, episodes: Sequence[str] = ()
+) -> dict[str, Any]:
     """A world as its player has to know it. controllers: those that can be chosen; real: whether its game is here.
 
-    rivals: names of worlds that can stand beside it. flags: whether glitches can be flagged.
+    rivals: names of worlds that can stand beside it. flags: whether glitches can be flagged. episodes: names of those
+    that can take the real game's place in a lockstep.
     """
     spec = world.spec
     agent = ["agent"] if world.agent is not None else []
@@ -41,8 +44,9 @@ def world_facts(world: Shelved, limits: Limits, rivals: Sequence[str] = (), flag
         "controllers": ["human", "random", *agent, "again"],
         "real": world.real,
         "grounded": world.real and hasattr(world.loaded.world, "observe"),
-        "lockstep": world.real or bool(rivals),
+        "lockstep": world.real or bool(rivals) or bool(episodes),
         "rivals": list(rivals),
+        "episodes": list(episodes),
         "flags": flags,
         "hash": world.listing.hash,
     }
@@ -59,7 +63,7 @@ def choices_of(shown: Shown) -> object:
     return (
         *(shown.controller, shown.start, shown.seed, shown.horizon, shown.settings, shown.slots, shown.paused),
         *(shown.speed, shown.real, shown.branch, shown.branches, shown.replaying, shown.frame.over),
-        *(shown.inspect, shown.grounded, shown.lockstep, shown.against, shown.alarms, shown.study),
+        *(shown.inspect, shown.grounded, shown.lockstep, shown.against, shown.episode, shown.alarms, shown.study),
     )
 
 
@@ -88,6 +92,7 @@ def state_facts(shown: Shown, asleep: Collection[str]) -> dict[str, Any]:
         "grounded": shown.grounded,
         "lockstep": shown.lockstep,
         "against": shown.against,
+        "episode": shown.episode,
         "alarms": [[alarm.name, alarm.text, alarm.since] for alarm in shown.alarms[:MOST_ALARMS]],
         "study": shown.study,
         "inspect": shown.inspect,

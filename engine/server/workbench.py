@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ReverieError
+from engine.opening import play_episode
 from engine.server.errors import ServerError
 from engine.server.memory import OVERHEAD
 from engine.server.messages import Control
-from engine.session import Real, Session
+from engine.session import Real, Session, episode_hash
 from models.types import View
 
 if TYPE_CHECKING:
@@ -37,16 +38,17 @@ def way_of(orders: Orders) -> Real:
 
 def real(orders: Orders, order: Control) -> object:
     """The real game, and what is played beside it, is opened on another thread, when first asked for."""
-    on, against = order.args["on"], order.args["against"] or ""
-    if against and on != "lockstep":
-        raise ServerError("bad_value", f"real.against: got {against[:60]!r}, expected it in lockstep only")
+    on, against, episode = order.args["on"], order.args["against"] or "", order.args["episode"] or ""
+    for name, got in (("against", against), ("episode", episode)):
+        if got and on != "lockstep":
+            raise ServerError("bad_value", f"real.{name}: got {got[:60]!r}, expected it in lockstep only")
     if not on:
         return _switch(orders, order)
     shown = orders.stay.shown
     start, seed = (shown.start, shown.seed) if shown is not None else (0, 0)
 
     def open_there() -> object:
-        prepare(orders, start, seed, on, against)
+        prepare(orders, start, seed, on, against, episode)
         return _switch(orders, order)
 
     return orders.work(order, open_there)
@@ -54,14 +56,18 @@ def real(orders: Orders, order: Control) -> object:
 
 def _switch(orders: Orders, order: Control) -> object:
     on = order.args["on"]
-    told = {"on": on, **({"against": order.args["against"]} if on == "lockstep" else {})}
-    return orders.give("real_game", order, lambda: orders.seat.real_game(on), lambda _: told)
+    told = {"on": on, **({name: order.args[name] for name in ("against", "episode")} if on == "lockstep" else {})}
+    given = orders.give("real_game", order, lambda: orders.seat.real_game(on), lambda _: told)
+    if order.args["episode"]:
+        orders.give("episode", None, lambda: orders.seat.call("episode", play_episode))
+    return given
 
 
-def prepare(orders: Orders, start: int, seed: int, real: Real, against: str = "") -> None:
-    """Open what is to be played there, with the world ``against`` beside it. Takes seconds; not on the device's thread.
+def prepare(orders: Orders, start: int, seed: int, real: Real, against: str = "", episode: str = "") -> None:
+    """Open what is to be played there, with the world ``against`` beside it, under an episode. Takes seconds.
 
-    Raises ServerError: unknown_world, unsupported, memory, bad_value; ReverieError: what does not fit together.
+    Not on the device's thread. Raises ServerError: unknown_world, unsupported, memory, bad_value; ReverieError: what
+    does not fit together.
     """
     name, shelf = orders.play.world.name, orders.hub.shelf
     if against:
@@ -69,7 +75,15 @@ def prepare(orders: Orders, start: int, seed: int, real: Real, against: str = ""
         if against not in shelf.rivals(name):
             fit = ", ".join(shelf.rivals(name)) or "none: no other is of its size and actions"
             raise ServerError("bad_value", f"real.against: got {against[:60]!r}, expected one of {fit}")
-    session = orders.play.prepare_real(start, seed, real, shelf.open(against) if against else None)
+    if episode and not orders.hub.flags:
+        raise ServerError(
+            "unsupported",
+            "real.episode: got a server for others, expected one on the player's own machine: episodes are there",
+        )
+    under = (episode, orders.hub.episodes.path(name, episode)) if episode else None
+    session = orders.play.prepare_real(start, seed, real, shelf.open(against) if against else None, under)
+    if under is not None:
+        orders.hub.episodes.opened(episode_hash(orders.play.hash_of("lockstep")), under[1])
     if session is not None:
         orders.give("beside", None, lambda: orders.seat.beside(lambda: session))
 

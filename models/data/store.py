@@ -54,6 +54,10 @@ class EpisodeStore:
         paths = [path for split in SPLITS for path in (self.folder / split).glob("*.safetensors")]
         return sorted(int(path.stem) for path in paths if path.stem.isdigit())
 
+    def files(self, split: str) -> list[Path]:
+        """The files of a split by number, damaged ones included; nothing of them is read."""
+        return sorted(path for path in (self.folder / split).glob("*.safetensors") if path.stem.isdigit())
+
     def scan(self, split: str) -> tuple[list[EpisodeHeader], list[str]]:
         """Headers of the intact episodes of a split by number, and the complaints about the others."""
         if split not in SPLITS:

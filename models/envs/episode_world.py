@@ -30,8 +30,8 @@ class EpisodeWorld:
     ``initial`` shows the last of its first ``length`` frames. A step shows the next stored frame and what was paid for
     it (its sign, where ``like`` is of signed rewards), whatever the action; ``played`` are the actions that led there,
     one for every step from the start on. Where nothing is stored any more it stays, terminated, with reward 0.
-    ``alone``: an episode is one session's. path: the file it came from, where it did. Raises ValueError where the
-    episode does not fit the spec, or is too short.
+    ``alone``: an episode is one session's. path: the file it came from, where it did. cut: the recording stops where
+    the game had not ended. Raises ValueError where the episode does not fit the spec, or is too short.
     """
 
     alone = True
@@ -44,6 +44,7 @@ class EpisodeWorld:
         like: WorldSpec,
         length: int,
         path: Path | None = None,
+        cut: bool = False,
     ) -> None:
         spec = replace(
             like, name=f"{like.name} (episode)", family="real", context=length, termination="the game is over"
@@ -57,7 +58,7 @@ class EpisodeWorld:
             )
         spec.actions.check(actions, len(actions))
         self.frames, self.actions, self.spec, self.settings = frames, actions, spec, RealSettings()
-        self.path = path
+        self.path, self.cut = path, cut
         self.rewards = rewards.sign() if like.reward == WorldSpec.reward else rewards
 
     @property
@@ -105,7 +106,8 @@ class EpisodeWorld:
         index = (state.index + 1).clamp(max=last)
         paid = torch.where(state.index < last, self.rewards[state.index.clamp(max=last - 1)], 0.0)
         after = EpisodeState(index, self.frames[index].clone())
-        return after, Prediction(after.screen.clone(), paid.float(), index == last)
+        over = index == last
+        return after, Prediction(after.screen.clone(), paid.float(), over, cut=over & self.cut)
 
     def frame(self, state: EpisodeState) -> Tensor:
         return state.screen

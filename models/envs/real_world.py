@@ -100,7 +100,7 @@ class RealWorld:
     ) -> tuple[RealState, Prediction]:
         """One preprocessed step of every row's game. A game that was over stays over, with reward 0."""
         self.spec.actions.check(action, len(state.emulator))
-        states, frames, rewards, ends, places = [], [], [], [], []
+        states, frames, rewards, ends, cuts, places = [], [], [], [], [], []
         for row, act in enumerate(action.tolist()):
             self.restore(state, row)
             frame, reward, terminated, truncated, _ = self.env.step(act)
@@ -108,12 +108,13 @@ class RealWorld:
             frames.append(torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))))
             rewards.append(float(np.sign(reward)))
             ends.append(terminated or truncated)
+            cuts.append(truncated and not terminated)
             places.append(self.places())
         after = RealState(torch.cat([s.emulator for s in states]), torch.cat([s.screen for s in states]))
         names = tuple(f"{name} {part}" for name in self.object_names for part in ("y", "x", "visible"))
         views = (View("objects", "vector", torch.stack(places).flatten(1), names),) if inspect and names else ()
-        prediction = Prediction(torch.stack(frames), torch.tensor(rewards), torch.tensor(ends), views)
-        return after, prediction
+        paid, over = torch.tensor(rewards), torch.tensor(ends)
+        return after, Prediction(torch.stack(frames), paid, over, views, cut=torch.tensor(cuts))
 
     def frame(self, state: RealState) -> Tensor:
         """What a state looks like: (B, 3, H, W) uint8."""

@@ -55,12 +55,12 @@ class Seat:
         self.first = self.env.reset(seed=seed)[0]
         self.seed, self.past = seed, b""
 
-    def step(self, action: Any, past: bytes) -> tuple[np.ndarray, float, bool]:
-        """Take an action, after which ``past`` is behind: frame, reward, over."""
+    def step(self, action: Any, past: bytes) -> tuple[np.ndarray, float, bool, bool]:
+        """Take an action, after which ``past`` is behind: frame, reward, terminated, truncated."""
         seed, self.seed = self.seed, -1
         frame, reward, terminated, truncated, _ = self.env.step(action)
         self.seed, self.past = seed, past
-        return frame, float(reward), bool(terminated or truncated)
+        return frame, float(reward), bool(terminated), bool(truncated)
 
     def catch_up(self, actions: Iterable[Any], past: bytes) -> None:
         """Take actions without looking, where the game allows it."""
@@ -156,24 +156,25 @@ class ReplayedWorld:
             state, **{name: getattr(state, name).clone() for name in ("actions", "length", "screen", "over")}
         )
         after = replace(after, seed=state.seed.clone())
-        rewards = torch.zeros(len(rows))
+        rewards, cut = torch.zeros(len(rows)), torch.zeros(len(rows), dtype=torch.bool)
         for row in range(len(rows)):
             if not state.over[row]:
-                rewards[row] = self.play(after, row, rows[row])
-        return after, Prediction(after.screen.clone(), rewards, after.over.clone())
+                rewards[row], terminated = self.play(after, row, rows[row])
+                cut[row] = bool(after.over[row]) and not terminated
+        return after, Prediction(after.screen.clone(), rewards, after.over.clone(), cut=cut)
 
-    def play(self, state: ReplayedState, row: int, action: Tensor) -> float:
-        """Play one row on, writing into ``state``; gives the reward."""
+    def play(self, state: ReplayedState, row: int, action: Tensor) -> tuple[float, bool]:
+        """Play one row on, writing into ``state``; gives the reward, and whether the game ended by itself."""
         length = int(state.length[row])
         past = state.actions[row, :length]
         seat = self.seat_at(int(state.seed[row]), past.numpy().tobytes())
         state.actions[row, length] = action
         state.length[row] = length + 1
         played = int(action) if self.spec.actions.kind == "discrete" else action.numpy()
-        frame, reward, over = seat.step(played, state.actions[row, : length + 1].numpy().tobytes())
+        frame, reward, terminated, truncated = seat.step(played, state.actions[row, : length + 1].numpy().tobytes())
         state.screen[row] = channels_first(frame)
-        state.over[row] = over or length + 1 >= self.capacity
-        return float(np.sign(reward)) if self.signed else reward
+        state.over[row] = terminated or truncated or length + 1 >= self.capacity
+        return float(np.sign(reward)) if self.signed else reward, terminated
 
     def seat_at(self, seed: int, past: bytes) -> Seat:
         """A copy of the game that stands where these actions lead; the one that has least to play to get there."""

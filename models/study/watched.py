@@ -172,10 +172,8 @@ class Watcher:
             total += yield from self.play(game, first_seed + game, steps if game else 2 * steps)
             if total >= steps and game:
                 break
-        self.kept.usual = usual_of(self.rewards)
-        self.kept.rate = rate_of(self.rewards)
-        self.kept.standing = int(self.stood.longest[0])
-        self.kept.gone = self.missing.longest.tolist()
+        self.kept.usual, self.kept.rate = usual_of(self.rewards), rate_of(self.rewards)
+        self.kept.standing, self.kept.gone = int(self.stood.longest[0]), self.missing.longest.tolist()
         return self.kept
 
     def play(self, game: int, seed: int, limit: int) -> Slices[int]:
@@ -196,8 +194,8 @@ class Watcher:
             state, seen = real.step(state, action[None].to(real.spec.actions.dtype), rng)
             paid, ended = float(seen.reward[0]), bool(seen.terminated[0])
             frames.append(seen.frame[0].cpu())
-            actions.append(action)
             unseen.append(frames[-1])
+            actions.append(action)
             lasting.add(action)
             wait -= 1
             if scene is not None:
@@ -207,7 +205,8 @@ class Watcher:
                     # The expert sees the real ball: a dream's own would have to do without a player.
                     if game % 2 == 0 or not has_expert(real):
                         lasting.begin(scene, action)
-                beside = self.keep(Happened(scene, action, paid, ended), recent, beside)
+                own = seen.cut is None or not bool(seen.cut[0])  # no time limit
+                beside = self.keep(Happened(scene, action, paid, ended and own), recent, beside)
             self.rewards[round(paid, 6)] += 1
             if len(unseen) > EVERY or ended or step == limit:
                 self.look(torch.stack(unseen))

@@ -66,21 +66,21 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path, tiny: bool = True) -> Iterator[Serving]:
+def serving(folder: Path, tiny: bool = True, cwd: Path = ROOT) -> Iterator[Serving]:
     """A server of its own, with its files in ``folder``. Raises AssertionError where it says an error.
 
-    tiny: offer the tiny world beside those that ship with Reverie.
+    tiny: offer the tiny world beside those that ship with Reverie. cwd: where it is started, and finds its ``data``.
     """
     if tiny:
         write_endless(folder / "worlds" / "tiny")
     log = folder / "server.log"
     kept = {"REVERIE_WORLDS": folder / "worlds", "XDG_CONFIG_HOME": folder, "GRADIO_TEMP_DIR": folder / "gradio"}
     kept["REVERIE_GLITCHES"] = folder / "glitches"
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", **{name: str(path) for name, path in kept.items()}}
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **{name: str(path) for name, path in kept.items()}}
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     with (
         log.open("w") as said,
-        subprocess.Popen(command, cwd=ROOT, env=env, stdout=said, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(command, cwd=cwd, env=env, stdout=said, stderr=subprocess.STDOUT) as process,
     ):
         try:
             yield Serving(_address(process, log), log)

@@ -108,6 +108,7 @@ def test_a_bar_is_dragged_and_a_number_typed(player: Player) -> None:
     look_inside(player)
     canvas = card(player, "deter").locator("canvas")
     canvas.scroll_into_view_if_needed()
+    player.page.wait_for_function("document.querySelectorAll('.rc-plot:not([data-drawn])').length === 0")
     box = canvas.bounding_box()
     assert box is not None
     x = box["x"] + 2.5 * box["width"] / 16

@@ -49,7 +49,9 @@ test("files of a reply that are not downloaded, or an address elsewhere that is"
 
 test("a lockstep, or a flagged glitch, that the address asks for in vain", () => {
   const { orders } = readAddress("?world=pong&real=lockstep&against=pong-dreamer");
-  assert.deepEqual(orders, [["real", { on: "lockstep", against: "pong-dreamer" }]]);
-  assert.deepEqual(readAddress("?real=lockstep").orders, [["real", { on: "lockstep", against: null }]]);
+  assert.deepEqual(orders, [["real", { on: "lockstep", against: "pong-dreamer", episode: null }]]);
+  assert.deepEqual(readAddress("?real=lockstep").orders, [["real", { on: "lockstep", against: null, episode: null }]]);
+  const under = readAddress("?real=lockstep&episode=heldout%2F000019").orders;
+  assert.deepEqual(under, [["real", { on: "lockstep", against: null, episode: "heldout/000019" }]]);
   assert.deepEqual(readAddress("?glitch=pong-1").orders, [["glitch", { name: "pong-1" }]]);
 });

@@ -117,22 +117,39 @@ test("a place that the world does not have, or that is never left again", () => 
 });
 
 test("lockstep with the wrong world beside, or with nothing", () => {
-  assert.equal(besideOf("other", { real: true, rivals: ["other"] }), "other");
-  assert.equal(besideOf("gone", { real: true, rivals: ["other"] }), null);
-  assert.equal(besideOf(null, { real: false, rivals: ["other"] }), "other", "there is no real game");
+  const beside = (against, world) => besideOf({ against, episode: null }, world).against;
+  assert.equal(beside("other", { real: true, rivals: ["other"] }), "other");
+  assert.equal(beside("gone", { real: true, rivals: ["other"] }), null);
+  assert.equal(beside(null, { real: false, rivals: ["other"] }), "other", "there is no real game");
   const none = pilotOf();
   none.pilot.obey("lockstep");
   assert.deepEqual([none.orders, none.notes.length], [[], 1]);
   const world = { real: true, lockstep: true, rivals: ["other"] };
   const { pilot, orders } = pilotOf({ world });
-  pilot.beside("other");
+  pilot.beside({ against: "other" });
   assert.deepEqual(orders, [], "chosen before it begins");
   pilot.obey("lockstep");
-  assert.deepEqual(orders, [["real", { on: "lockstep", against: "other" }]]);
+  assert.deepEqual(orders, [["real", { on: "lockstep", against: "other", episode: null }]]);
   const within = pilotOf({ world, frame: { lockstep: true } });
-  within.pilot.beside("other");
+  within.pilot.beside({ against: "other" });
   within.pilot.obey("lockstep");
-  assert.deepEqual(within.orders, [["real", { on: "lockstep", against: "other" }], ["real", { on: false }]]);
+  assert.deepEqual(within.orders, [["real", { on: "lockstep", against: "other", episode: null }], ["real", { on: false }]]);
+});
+
+test("a lockstep under an episode of another world, or one that is forgotten with the next choice", () => {
+  const world = { real: true, lockstep: true, rivals: ["other"], episodes: ["heldout/000009", "train/000008"] };
+  assert.deepEqual(besideOf({ episode: "train/000008" }, world), { against: null, episode: "train/000008" });
+  assert.deepEqual(besideOf({ episode: "heldout/000019" }, world), { against: null, episode: null }, "it is gone");
+  assert.deepEqual(besideOf({}, { ...world, real: false, rivals: [] }).episode, "heldout/000009", "there is nothing else");
+  assert.deepEqual(besideOf({}, { ...world, real: false }), { against: "other", episode: null });
+  assert.equal(besideOf({ episode: "train/000008" }, { ...world, real: false }).against, null);
+  const { pilot, orders } = pilotOf({ world, frame: { lockstep: true } });
+  pilot.beside({ episode: "train/000008" });
+  pilot.beside({ against: "other" });
+  pilot.beside({ episode: null });
+  assert.deepEqual(orders.map(([, { against, episode }]) => [against, episode]), [
+    [null, "train/000008"], ["other", "train/000008"], ["other", null],
+  ]);
 });
 
 test("an anchor without a reality, and studies whose answer nobody sees", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sequencesOf } from "../../app/web/static/bench.js";
+import { groupsOf, sequencesOf } from "../../app/web/static/bench.js";
 import { checksOf, isChecklist } from "../../app/web/static/checkcard.js";
 import { alarmsOf } from "../../app/web/static/faults.js";
 import { PLOTTED, figureOf, isShaded, linesOf, niceTop } from "../../app/web/static/figures.js";
@@ -38,6 +38,16 @@ test("lines of a dream and of what is real that look alike, or have nothing in c
   assert.deepEqual(linesOf(["real", "dream"], 2, true).map(({ name, dash }) => name + dash), ["realsolid", "dreamsolid"]);
   const looks = linesOf(Array.from({ length: 12 }, (_, k) => `line ${k}`), 12, false).map(({ colour, dash }) => colour + dash);
   assert.equal(new Set(looks).size, 12);
+});
+
+test("episodes to play under in a heap, or named by more zeros than numbers", () => {
+  const groups = groupsOf(["train/000008", "heldout/000019", "heldout/000000", "file/my-own"]);
+  assert.deepEqual(groups.map(([title, names]) => [title, names.map(([name]) => name)]), [
+    ["held-out episodes", ["heldout/000019", "heldout/000000"]],
+    ["episodes trained on", ["train/000008"]],
+    ["files", ["file/my-own"]],
+  ]);
+  assert.deepEqual(groups.flatMap(([, names]) => names.map(([, text]) => text)), ["episode 19", "episode 0", "episode 8", "episode my-own"]);
 });
 
 test("a path whose cloud, past and present are taken for each other", () => {

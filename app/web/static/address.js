@@ -36,7 +36,10 @@ export function readAddress(search, hash = "") {
     problems.push(`controller in the address: got ${controller.slice(0, 40)}, expected one of ${expected}`);
   }
   if (["1", "true", "yes", "on"].includes(query.get("real"))) orders.push(["real", { on: true }]);
-  if (query.get("real") === "lockstep") orders.push(["real", { on: "lockstep", against: query.get("against") || null }]);
+  if (query.get("real") === "lockstep") {
+    const [against, episode] = [query.get("against") || null, query.get("episode") || null];
+    orders.push(["real", { on: "lockstep", against, episode }]);
+  }
   if (query.get("glitch")) orders.push(["glitch", { name: query.get("glitch") }]);
   return { hello, orders, problems };
 }

@@ -111,7 +111,7 @@ export class Client {
     this.inspector = new Inspector({
       order: (verb, args) => this.do(verb, args),
       obey: (command) => this.obey(command),
-      choose: (name) => this.pilot.beside(name),
+      choose: (wish) => this.pilot.beside(wish),
       last: (frames) => (this.pilot.frames = frames),
       back: () => this.stage.focus({ preventScroll: true }),
     });
@@ -205,7 +205,7 @@ export class Client {
     this.present.takeState(state, performance.now());
     this.canvas.dataset.paused = String(this.present.paused);
     this.timeline.tell(state.marks ?? []);
-    this.inspector.follow(this.present.world, state, this.pilot.wished);
+    this.inspector.follow(this.present.world, state, this.pilot.wishes);
     this.faults.follow(state);
     if (!this.present.frame) this.timeline.move(this.present.line);
   }
@@ -256,6 +256,7 @@ export class Client {
   order(verb, args) {
     const { present } = this;
     present.ask(verb);
+    if (verb === "real" && args.on === "lockstep") this.pilot.wishes = { ...args };
     const opens = verb === "world" || verb === "replay";
     if (opens) present.opening = verb === "world" ? String(args.name) : "the replay";
     if (verb === "replay") this.link = args.link;

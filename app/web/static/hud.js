@@ -221,6 +221,7 @@ function whereOf({ place, world, state }) {
   if (place === "real") return "the real game";
   if (place === "dream") return world ? `dream · ${world.family ?? ""}` : "";
   const other = state?.against ? titleOf({ name: state.against }) : "";
+  if (state?.episode) return `lockstep under the episode ${state.episode}${other ? `, two dreams (${other})` : ""}`;
   if (!world?.real) return `lockstep with ${other}`;
   return other ? `lockstep: the real game, two dreams (${other})` : "lockstep with the real game";
 }

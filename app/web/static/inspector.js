@@ -27,8 +27,8 @@ export function bandOf({ name, kind }, asked) {
 }
 
 /**
- * order(verb, args): as Connection.order, with errors shown. obey(command): of the page. choose(name): the world beside.
- * last(frames): how long futures are. back(): the keyboard belongs to the game again.
+ * order(verb, args): as Connection.order, with errors shown. obey(command): of the page. choose(wish): what
+ * is to stand beside, `{against}` or `{episode}`. last(frames): how long futures are. back(): the keyboard belongs to the game again.
  */
 export class Inspector {
   constructor({ order, obey, choose, last, back }) {
@@ -178,11 +178,11 @@ export class Inspector {
     return this.order("edit", { view, changes: [[index, number]] }).catch(() => {});
   }
 
-  /** world, state: of the session; wished: the world beside that was chosen. */
-  follow(world, state, wished) {
+  /** world, state: of the session; wishes: the world beside and the episode that were chosen. */
+  follow(world, state, wishes) {
     this.undo.disabled = lastEdit(state) === null;
     say(this.hint, state.real ? REAL : NOTHING);
-    this.bench.follow(world, state, wished);
+    this.bench.follow(world, state, wishes);
     const lockstep = Boolean(state.lockstep);
     if (lockstep === this.lockstep) return;
     this.lockstep = lockstep;

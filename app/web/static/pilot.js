@@ -22,7 +22,7 @@ export class Pilot {
   constructor({ present, order, page, note, random = () => crypto.getRandomValues(new Uint32Array(1))[0] }) {
     Object.assign(this, { present, order, page, note, random });
     this.rewinding = false;
-    this.wished = null;
+    this.wishes = { against: null, episode: null };
     this.frames = null;
   }
 
@@ -117,7 +117,7 @@ export class Pilot {
   go(place) {
     this.note(PLACES[place], "place");
     if (place !== "lockstep") return this.order("real", { on: ORDERED[place] });
-    return this.order("real", { on: "lockstep", against: besideOf(this.wished, this.present.world) });
+    return this.order("real", { on: "lockstep", ...besideOf(this.wishes, this.present.world) });
   }
 
   /** Into lockstep, or back to the dream. */
@@ -131,11 +131,10 @@ export class Pilot {
     return this.go("lockstep");
   }
 
-  /** The world of this name beside the dream, null: none. In lockstep at once, else when it begins. */
-  beside(name) {
-    this.wished = name;
-    if (this.present.lockstep) return this.go("lockstep");
-    return undefined;
+  /** `{against}` or `{episode}`: what is to stand beside, null: none. In lockstep at once, else when it begins. */
+  beside(wish) {
+    Object.assign(this.wishes, wish);
+    return this.present.lockstep ? this.go("lockstep") : undefined;
   }
 
   /** The dream begins again from what is real. */

@@ -21,11 +21,15 @@ export function nextPlace(now, world) {
 }
 
 /**
- * Which world stands beside the dream in lockstep, or null: the one wished for where the world knows it; one in any case
- * where there is no real game to stand beside.
+ * What stands in the lockstep of a world beside its dream, as the order "real" names it: `{against, episode}`, each may be
+ * null. wishes: the same, as wished for; what the world does not know is left out. Where there is no real game the first
+ * other world stands beside, or the first episode.
  */
-export function besideOf(wished, world) {
-  const rivals = world?.rivals ?? [];
-  if (wished && rivals.includes(wished)) return wished;
-  return world?.real ? null : (rivals[0] ?? null);
+export function besideOf(wishes, world) {
+  const [rivals, episodes] = [world?.rivals ?? [], world?.episodes ?? []];
+  const known = (wish, names) => (wish && names.includes(wish) ? wish : null);
+  const alone = !world?.real && rivals.length === 0;
+  const episode = known(wishes?.episode, episodes) ?? (alone ? (episodes[0] ?? null) : null);
+  const against = known(wishes?.against, rivals) ?? (world?.real || episode ? null : (rivals[0] ?? null));
+  return { against, episode };
 }

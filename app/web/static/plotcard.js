@@ -34,7 +34,15 @@ export class PlotCard {
   draw(view, data) {
     this.view = view;
     this.values = valuesOf(view, data);
+    this.reserve();
     this.again();
+  }
+
+  /** Room for the picture that is still to come: nothing below it may jump once it is drawn. */
+  reserve() {
+    if (this.plot.style.minHeight) return;
+    const width = Math.max(LEAST_PX, this.root.clientWidth);
+    this.plot.style.minHeight = `${figureOf(this.view, this.values, themeOf(this.root), width).height}px`;
   }
 
   /** The same values once more: the size, or the colours, are others. */
