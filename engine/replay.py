@@ -64,9 +64,9 @@ def play_replay(
         yield frame
 
 
-def reach(replay: History, loaded: LoadedWorld) -> Moment:
+def reach(replay: History, loaded: LoadedWorld, episode: Path | None = None) -> Moment:
     """The moment that a history leads to, played again and unchecked. Raises ReverieError where it does not fit."""
-    session = open_for(replay, loaded)
+    session = open_for(replay, loaded, episode=episode)
     for k, tick in enumerate(replay.ticks):
         _play(session, tick, k)
     return session.moment

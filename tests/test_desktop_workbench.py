@@ -249,7 +249,7 @@ def test_a_lockstep_under_an_episode(window: Window, tmp_path: Path) -> None:
         for _ in range(2):
             shown = until(playing, lambda shown: shown.lockstep and plays(shown, "episode") and shown.frame.index > 3)
             status = Look(game).status(shown)
-            assert (status.where, status.controller) == ("in lockstep under heldout/000019", "Episode")
+            assert (status.where, status.controller) == ("in lockstep with tiny v3 under heldout/000019", "Episode")
             assert shown.frame.action == (shown.frame.index + spec.context - 2) % 3
             view = until(playing, lambda shown: strip(shown) is not None)
             assert strip(view).value[0, 0].unique().tolist() == [77]  # type: ignore[union-attr]

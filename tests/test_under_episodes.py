@@ -193,6 +193,17 @@ def test_a_glitch_under_an_offered_episode_opens_again(client: Client, store: Ep
     assert client.code("glitch", name=name) == "unsupported"
 
 
+def test_a_save_under_an_episode_is_loaded(client: Client, tmp_path: Path) -> None:
+    """Catches: a save of such a lockstep that its own server refuses."""
+    under(client, "heldout/000019")
+    for _ in range(3):
+        client.value("step")
+    path = tmp_path / "kept.safetensors"
+    client.guest.stay.play.seat.session.save_to(path)
+    client.value("step")
+    assert client.guest.load_save(path) == {"index": 3}
+
+
 def test_a_file_that_is_in_no_store(tmp_path: Path) -> None:
     """Catches: `reverie play --episode` with a file of one's own that the page does not know; two names for a file."""
     own = tmp_path / "my own (2).safetensors"

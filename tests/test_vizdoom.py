@@ -141,7 +141,7 @@ def test_a_killed_player_takes_its_doom_along() -> None:
     """Catches: a Doom and its files that stay for ever after the program that played it was killed."""
     code = (
         "import sys, time\nfrom models.envs.vizdoom import VizDoomEnv\nfrom psutil import Process\n"
-        "env = VizDoomEnv('vizdoom_basic')\nfolder = env.forget.peek()[2][0]\n"
+        "env = VizDoomEnv('vizdoom_basic')\nfolder = env.forget.peek()[2][1]\n"
         "print(folder, *[c.pid for c in Process().children() if folder in ' '.join(c.cmdline())], flush=True)\n"
         "time.sleep(600)\n"
     )

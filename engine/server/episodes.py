@@ -55,10 +55,14 @@ class Episodes:
         with self._lock:
             self._known[fingerprint] = path
 
-    def of(self, world: str, fingerprint: str) -> str | None:
-        """The name of an episode that somebody has played under here; None where nobody has."""
+    def file(self, fingerprint: str) -> Path | None:
+        """The file of an episode that somebody has played under here; None where nobody has."""
         with self._lock:
-            path = self._known.get(fingerprint)
+            return self._known.get(fingerprint)
+
+    def of(self, world: str, fingerprint: str) -> str | None:
+        """Its name; None where nobody has played under it, or it is no longer offered."""
+        path = self.file(fingerprint)
         return None if path is None else self.at(world, path)
 
 

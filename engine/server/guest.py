@@ -19,7 +19,7 @@ from engine.server.protocol import PROTOCOL, decode_client, encode_event, encode
 from engine.server.shelf import Shelved
 from engine.server.snapshot import choices_of, frame_header, state_facts
 from engine.server.views import Looks
-from engine.session import real_of
+from engine.session import episode_hash, real_of
 from engine.shown import Shown
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ class Guest:
             try:
                 moment = read_upload(path, like, History(world.spec.name, world_hash, ()), world.spec)
                 if real_of(world_hash):
-                    moment = replayed(moment, world_hash, world.loaded)
+                    moment = replayed(
+                        moment, world_hash, world.loaded, self._hub.episodes.file(episode_hash(world_hash))
+                    )
                 self._stay.touched()
                 return {"index": orders.ask(lambda session: enter(session, moment, world_hash).index)}
             except BaseException:

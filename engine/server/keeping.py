@@ -99,8 +99,8 @@ def read_upload(path: Path, like: Moment, here: History, spec: WorldSpec) -> Mom
     return moment
 
 
-def replayed(save: Moment, world_hash: str, loaded: LoadedWorld) -> Moment:
-    """The same moment of the real game, its episode played again; takes seconds where that was long.
+def replayed(save: Moment, world_hash: str, loaded: LoadedWorld, under: Path | None = None) -> Moment:
+    """The same moment of the real game, its episode played again; takes seconds where that was long. under: see Episodes.
 
     The emulator's state in a file is never given to an emulator: those do not check it, and a forged one ends the
     process. Raises ServerError: too_large; bad_value where the episode does not lead to the save's frame.
@@ -110,7 +110,7 @@ def replayed(save: Moment, world_hash: str, loaded: LoadedWorld) -> Moment:
         got = f"an episode of {len(history.ticks)} frames in the real game"
         raise ServerError("too_large", f"save: got {got}, expected at most {MOST_REPLAYED}")
     try:
-        reached = reach(history, loaded)
+        reached = reach(history, loaded, under)
     except Exception as error:
         raise ServerError("bad_value", f"save: got an episode that cannot be played again ({error!s:.200})") from error
     if reached.past.digest != save.past.digest:

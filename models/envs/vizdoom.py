@@ -47,8 +47,9 @@ def combinations(buttons: list[str]) -> dict[str, list[float]]:
     return actions
 
 
-def forget(folder: str, guards: list[subprocess.Popen[bytes]]) -> None:
-    """Doom was closed, or goes with this process."""
+def forget(doom: vizdoom.DoomGame, folder: str, guards: list[subprocess.Popen[bytes]]) -> None:
+    """End Doom, which writes into its folder as it ends, then its guards and the folder."""
+    doom.close()
     for guard in guards:
         guard.kill()
         guard.communicate()
@@ -103,8 +104,8 @@ class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
         """Start Doom without window or sound, its own files in a folder that goes with it."""
         folder = tempfile.mkdtemp(prefix="reverie-doom-")
         guards: list[subprocess.Popen[bytes]] = []
-        self.forget = weakref.finalize(self, forget, folder, guards)
         doom = vizdoom.DoomGame()
+        self.forget = weakref.finalize(self, forget, doom, folder, guards)
         doom.load_config(str(Path(vizdoom.scenarios_path) / f"{scenario}.cfg"))
         doom.set_doom_config_path(str(Path(folder) / "doom.ini"))
         doom.set_window_visible(False)
@@ -162,5 +163,4 @@ class VizDoomEnv(gymnasium.Env[np.ndarray, np.int64]):
         }
 
     def close(self) -> None:
-        self.doom.close()
         self.forget()

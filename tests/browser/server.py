@@ -76,7 +76,12 @@ def serving(folder: Path, tiny: bool = True, cwd: Path = ROOT) -> Iterator[Servi
     log = folder / "server.log"
     kept = {"REVERIE_WORLDS": folder / "worlds", "XDG_CONFIG_HOME": folder, "GRADIO_TEMP_DIR": folder / "gradio"}
     kept["REVERIE_GLITCHES"] = folder / "glitches"
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **{name: str(path) for name, path in kept.items()}}
+    env = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": str(ROOT),
+        **{name: str(path) for name, path in kept.items()},
+    }
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     with (
         log.open("w") as said,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,9 +71,6 @@ def test_an_episode_is_chosen_played_to_its_end_and_begun_again(viewer: Player) 
     viewer.until("document.querySelector('.rc-side:not([hidden])')", "the pictures stand side by side")
     choice.select_option("heldout/000019")
     viewer.until("reverie.state.episode === 'heldout/000019'", "another one at once", wait_s=WAIT_S)
-    if shot := os.environ.get("E1_SHOT"):
-        viewer.play_on(10)
-        viewer.page.screenshot(path=shot, full_page=True)
     viewer.ask("() => reverie.do('speed', { factor: 8 })")
     viewer.until("reverie.state.over && reverie.state.paused", "it comes to its end", wait_s=WAIT_S)
     viewer.page.get_by_role("button", name="Next start").click()
@@ -82,7 +78,7 @@ def test_an_episode_is_chosen_played_to_its_end_and_begun_again(viewer: Player) 
     assert viewer.state["controller"] == "episode"
     viewer.page.locator(".rc-stage").focus()
     viewer.press("t")
-    viewer.until("!reverie.state.lockstep", "T leaves it")
+    viewer.until("!reverie.state.lockstep && !reverie.frame.lockstep", "T leaves it")
     viewer.press("t")
     viewer.until("reverie.state.lockstep && reverie.state.episode === 'heldout/000019'", "and finds it again")
 
