@@ -225,8 +225,8 @@ def test_an_episode_of_another_game_is_refused(tmp_path: Path) -> None:
     folder = open_world_folder(find_world("pong"))
     spec, path = folder.manifest.spec, tmp_path / "one.safetensors"
     assert game_of(folder, spec) == "pong"
-    for meta, said in (({"game": "freeway"}, "an episode of freeway"), ({"game": "pong"}, "frames")):
-        episode(**meta).write(path)
+    for game, said in (("freeway", "an episode of freeway"), ("pong", "frames")):
+        episode(game=game).write(path)
         with pytest.raises(ReverieError, match=said):
             check_episode(path, folder, spec)
     path.write_bytes(b"nonsense")
@@ -241,7 +241,7 @@ def test_the_options_of_play(tmp_path: Path) -> None:
     path = Path("data/counting/heldout/000019.safetensors")
     for wrong in ({}, {"real": True}, {"lockstep": True, "controller": "agent"}, {"headless": True}):
         with pytest.raises(ValueError, match="--"):
-            Play(episode=path, **wrong)  # type: ignore[arg-type]
+            Play(episode=path, **wrong)
     play = Play(lockstep=True, episode=path)
     assert play._query(None) == {"real": "lockstep", "episode": "heldout/000019"}
     assert play._choices().episode == path

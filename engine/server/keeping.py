@@ -100,8 +100,9 @@ def read_upload(path: Path, like: Moment, here: History, spec: WorldSpec) -> Mom
 
 
 def replayed(save: Moment, world_hash: str, loaded: LoadedWorld, under: Path | None = None) -> Moment:
-    """The same moment of the real game, its episode played again; takes seconds where that was long. under: see Episodes.
+    """The same moment of the real game, its episode played again; takes seconds where that was long.
 
+    under: the file of the recorded episode that it is a lockstep with.
     The emulator's state in a file is never given to an emulator: those do not check it, and a forged one ends the
     process. Raises ServerError: too_large; bad_value where the episode does not lead to the save's frame.
     """
