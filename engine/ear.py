@@ -26,8 +26,9 @@ DEAF, DEAF_TO = 6, 3
 STARTLED = 3
 """Of the last four looks."""
 FAR, FAR_FOR = 1.4, 5
-"""Drift on the map (1: the 95th percentile of real play), and at how many looks in a row. Held-out real play reached 1.24 at
-most on the maps that ship."""
+"""Drift on the map (1: the 95th percentile of real play), and at how many looks in a row.
+
+Held-out real play reached 1.24 at most on the maps that ship."""
 
 
 class Memory(Generic[T]):
