@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.lockstep_state import joined, parts_of, shared_of
 from engine.lockstep_views import lockstep_views
 from engine.readings import Reading, events, measure, readings_of
+from models.nn.workers import release_workers
 from models.types import Context, Prediction, View
 from models.world import Rng, WorldModel
 
@@ -83,7 +84,9 @@ class LockstepWorld:
         context.check(self.spec)
         lead, known = self._opening(context, rng)
         window, taken = known.frames[:, -self.length :].clone(), known.actions[:, 1 - self.length :].clone()
-        return self._known(lead, known, {"window": window, "taken": taken}, _draw(rng))
+        state = self._known(lead, known, {"window": window, "taken": taken}, _draw(rng))
+        release_workers()  # the probe's: whoever begins is seldom the thread that goes on
+        return state
 
     def step(self, state: Any, action: Tensor, rng: Rng, *, inspect: bool = False) -> tuple[Any, Prediction]:
         """One step of the lead, then one of each follower; a row draws what the lead does, then the followers' seed."""

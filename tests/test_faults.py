@@ -109,6 +109,14 @@ def test_rewards_and_ends(outcomes: list[Outcome], want: list[str]) -> None:
     assert names(Evidence(outcomes=outcomes)) == want
 
 
+def test_two_rewards_of_chance_are_too_few_to_be_missed() -> None:
+    """Catches: "reward missed" in a game with a fee after the first two tiles that nobody could have foreseen."""
+    costs = [Outcome(-0.1, -0.1)] * 90
+    assert names(Evidence(outcomes=[*costs, *[Outcome(3.1, -0.1)] * 4], usual=-0.1)) == []
+    assert names(Evidence(outcomes=[*costs, *[Outcome(3.1, -0.1)] * 5], usual=-0.1)) == ["reward missed"]
+    assert names(Evidence(outcomes=[*[Outcome(0.0, 0.0)] * 90, *[Outcome(1.0, 0.0)] * 2])) == ["reward missed"]
+
+
 def test_rewards_are_held_against_the_usual_one() -> None:
     """Catches: in a game that charges a little at every step, each of them counts as an event."""
     costs = [Outcome(-0.1, -0.05), Outcome(-0.1, -0.2)] * 10

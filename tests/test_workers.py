@@ -7,13 +7,19 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from engine.lockstep import LockstepWorld
 from models.nn.heap import keep_freed_memory
 from models.nn.workers import release_workers
+from models.training.probe import Sightings
 from models.world import Rng
+from tests.counting import starts
+from tests.lockstep_worlds import Counter, DreamtCounting, RealCounting
 from tests.test_packed import world_of
 from tests.tiny_worlds import random_starts
 
@@ -81,3 +87,19 @@ def test_computing_goes_on_after_the_workers_left() -> None:
 def test_freed_memory_is_kept() -> None:
     """Catches: names of the C library's parameters that it does not know, so that nothing would change."""
     assert keep_freed_memory()
+
+
+class Busy(Counter):
+    """Computes with workers, as a probe's network does."""
+
+    def find(self, frames: Tensor) -> Sightings:
+        compute()
+        return super().find(frames)
+
+
+def test_whoever_begins_a_lockstep_holds_no_workers() -> None:
+    """Catches: workers of the probe, held by the thread that opened a lockstep, which make its steps twice as long."""
+    probe: Any = Busy()
+    world = LockstepWorld(RealCounting(), [DreamtCounting()], probe=probe)
+    assert workers_after(lambda: probe.find(starts().frames)) > 0, "there is something to let go of"
+    assert workers_after(lambda: world.initial(starts(), Rng.seeded(range(len(starts().frames))))) == 0

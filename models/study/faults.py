@@ -216,6 +216,10 @@ def merged(lost: Sequence[Fault]) -> list[Fault]:
     return [Fault("object lost", "; ".join(fault.text for fault in lost), {**lost[0].evidence, "objects": objects})]
 
 
+FEW, SEVERAL = 2, 5
+"""Rewards that have to be missed: in a game that pays seldom, and in one with a fee, whose rewards are often chance."""
+
+
 def reward_faults(outcomes: Sequence[Outcome], usual: float, rate: float = 1.0) -> list[Fault]:
     """All rewards are counted from the usual one.
 
@@ -232,7 +236,12 @@ def reward_faults(outcomes: Sequence[Outcome], usual: float, rate: float = 1.0) 
     invented = sum(abs(said) >= least for said in rest)
     numbers = {"rewards": len(paid), "missed": missed, "invented": invented, "others": len(rest)}
     faults = [fault] if (fault := flipped_rewards(paid)) else []
-    if missed >= 2 and missed > SOME * len(paid) and foretold < min(HARDLY, rate / 2) and not faults:
+    if (
+        missed >= (FEW if usual == 0 else SEVERAL)
+        and missed > SOME * len(paid)
+        and foretold < min(HARDLY, rate / 2)
+        and not faults
+    ):
         text = f"the dream misses {missed} of {len(paid)} rewards, and foretells {max(foretold, 0):.0%} of what is paid"
         faults.append(Fault("reward missed", text, {**numbers, "foretold": foretold}))
     if invented >= 3 and invented > SOME * (min(len(paid), len(rest)) or len(rest)):
