@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from engine import bench_lockstep as timed
 from engine.bench import bench
+from engine.errors import ReverieError
 from models.types import Context, Prediction
 from models.world import Rng
-from tests.counting import CountingSettings, CountingState, CountingWorld, Loaded, starts
+from tests.counting import CountingSettings, CountingState, CountingWorld, Loaded, loaded, starts
+from tests.lockstep_worlds import RealCounting
 from tests.tiny_worlds import random_starts, tiny_world
 
 
@@ -75,3 +78,15 @@ def test_dreams_in_one_batch() -> None:
     assert found["one_fps"] == pytest.approx(1000 / found["one_p50_ms"])
     assert found["ratio"] == pytest.approx(found["fps"] / found["one_fps"])
     assert "dreams" not in report(CountingWorld(), starts())
+
+
+def test_lockstep_is_played_beside_the_dream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches: a lockstep that is measured without its real game, or a part that is left out."""
+    monkeypatch.setattr("engine.loading.real_world_for", lambda world: RealCounting())
+    monkeypatch.setattr(timed, "WARM_UP_S", 0.1)
+    found = timed.bench_lockstep(loaded(), seconds=0.4, against=loaded())
+    assert list(found["parts"]) == ["dream", "lockstep", "lockstep, looked into", "beside counting, looked into"]
+    assert all(0 < part["fps"] <= 2 * found["fps"] for part in found["parts"].values())
+    monkeypatch.setattr("engine.loading.real_world_for", lambda world: None)
+    with pytest.raises(ReverieError, match="no real game"):
+        timed.bench_lockstep(loaded(), seconds=0.1)

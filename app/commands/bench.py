@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.commands.arguments import MaybeFloat, MaybeNumber, World
+from app.commands.arguments import MaybeFloat, MaybeNumber, MaybeText, World
 from app.console import console, say
 
 COLUMNS = (
@@ -37,6 +37,10 @@ class Bench:
     """Print the numbers as JSON."""
     dreams: int = 0
     """Also measure so many dreams in one batch beside a single one, --seconds again."""
+    lockstep: bool = False
+    """Measure play in lockstep with the real game instead, at the game's speed, --seconds for each way."""
+    against: MaybeText = None
+    """Another world beside it (lockstep)."""
     train: str | None = None
     """Measure the training of this preset of `reverie train dreamer --data` instead, beside a straightforward one."""
     compiled: bool = False
@@ -66,12 +70,18 @@ class Bench:
             )
         if self.soak_minutes is not None and not self.serve:
             raise ValueError("--soak-minutes: got it without --serve, expected both; it is the server that is soaked")
+        if self.against is not None and not self.lockstep:
+            raise ValueError(
+                "--against: got it without --lockstep, expected both; two worlds are measured side by side"
+            )
 
     def run(self) -> int:
         if self.serve:
             return self._serve()
         if self.train is not None:
             return self._train(self.train)
+        if self.lockstep:
+            return self._lockstep()
         from engine.bench import bench
         from engine.loading import DEFAULT_WORLD, load_world
 
@@ -81,6 +91,18 @@ class Bench:
             say(json.dumps(report, indent=2))
         else:
             show(report)
+        return 0
+
+    def _lockstep(self) -> int:
+        from engine.bench_lockstep import bench_lockstep
+        from engine.loading import DEFAULT_WORLD, load_world
+
+        against = load_world(self.against, device=self.device) if self.against else None
+        report = bench_lockstep(load_world(self.world or DEFAULT_WORLD, device=self.device), self.seconds, against)
+        if self.json:
+            say(json.dumps(report, indent=2))
+        else:
+            show_lockstep(report)
         return 0
 
     def _train(self, preset: str) -> int:
@@ -128,6 +150,20 @@ def show(report: dict[str, Any]) -> None:
             f"{dreams['one_fps']:.0f} of one ({dreams['p50_ms']:.1f} and {dreams['one_p50_ms']:.1f} ms a step)"
         )
     say(f"memory {report['rss_mb']:.0f} MB, of which a minute of rewind takes {report['rewind_mb']:.1f} MB")
+
+
+def show_lockstep(report: dict[str, Any]) -> None:
+    """Print a report of ``engine.bench_lockstep`` as a table."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Played")
+    for title in ("frames/s", "p50 ms", "p95 ms"):
+        table.add_column(title, justify="right")
+    for name, part in report["parts"].items():
+        table.add_row(name, *(format(part[key], ".1f") for key in ("fps", "p50_ms", "p95_ms")))
+    say(f"{report['world']} beside its real game of {report['fps']:g} frames a second, {report['threads']} threads")
+    console().print(table)
 
 
 def show_training(report: dict[str, Any]) -> None:
