@@ -25,7 +25,8 @@ def bench_lockstep(loaded: LoadedWorld, seconds: float = 10.0, against: LoadedWo
     """Play the dream alone, in lockstep, and looked into, ``seconds`` each, at the game's own speed under chance.
 
     against: another world beside it, a fourth part. Returns: world, threads, fps (the game's), and parts: by name the
-    fps of steps that were held (new starts are none), and the p50_ms and p95_ms of a step. Raises ReverieError where there is no real game.
+    fps of steps that were held (new starts are none), and the p50_ms and p95_ms of a step. Raises ReverieError where
+    there is no real game.
     """
     spec = loaded.world.spec
     parts: dict[str, tuple[Callable[[], Session], bool]] = {
