@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,12 +29,12 @@ from app.settings import Settings
 from engine.controllers import AgentController, Carry
 from engine.controls import Controls
 from engine.errors import ReverieError
-from engine.runner import Reply, Shown
+from engine.runner import Reply
 from models.types import WorldSpec
 from models.world import Rng
 from tests.counting import loaded
+from tests.windows import press, until
 
-WAIT_S = 60.0
 KEYMAP = load_keymap("default", [ASSETS / "keymaps"])
 
 
@@ -57,25 +56,6 @@ def playing(window: Window) -> Iterator[Playing]:
     until(playing, lambda shown: True)
     yield playing
     game.runner.close()
-
-
-def press(name: str, mod: int = 0, *, release: bool = True) -> None:
-    """Post a key press as SDL would."""
-    key = pygame.key.key_code(name)
-    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, mod=mod))
-    if release:
-        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=key, mod=mod))
-
-
-def until(playing: Playing, condition: Callable[[Shown], bool]) -> Shown:
-    """Turn the loop until a frame fulfils ``condition``; that frame."""
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        assert playing.turn()
-        shown = playing.pilot.shown
-        if shown is not None and condition(shown):
-            return shown
-    raise AssertionError(f"it never came; last: {playing.pilot.shown}")
 
 
 def test_a_held_key_reaches_the_frame(playing: Playing) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,7 @@ from engine.runner import Shown
 from models.types import ActionSpec, View
 from tests.tiny_rssm import DRIVE, tiny_rssm_world
 from tests.tiny_worlds import random_starts
-
-WAIT_S = 60.0
+from tests.windows import press, until
 
 
 @pytest.fixture
@@ -54,24 +52,6 @@ def playing(window: Window) -> Iterator[Playing]:
     until(playing, lambda shown: True)
     yield playing
     game.runner.close()
-
-
-def until(playing: Playing, condition: Callable[[Shown], bool]) -> Shown:
-    """Turn the loop until a frame fulfils ``condition``; that frame."""
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        assert playing.turn()
-        shown = playing.pilot.shown
-        if shown is not None and condition(shown):
-            return shown
-    raise AssertionError(f"it never came; last: {playing.pilot.shown}")
-
-
-def press(name: str, *, release: bool = True) -> None:
-    key = pygame.key.key_code(name)
-    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, mod=0))
-    if release:
-        pygame.event.post(pygame.event.Event(pygame.KEYUP, key=key, mod=0))
 
 
 def point(kind: int, at: tuple[int, int]) -> None:

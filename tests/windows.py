@@ -15,7 +15,7 @@ import pygame
 from app.desktop.playing import Playing
 from engine.runner import Shown
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def until(playing: Playing, condition: Callable[[Shown], bool]) -> Shown:
