@@ -67,11 +67,12 @@ def test_a_replay_link_dreams_the_same_frames(player: Player, played: dict[int, 
     other.veil().get_by_text("The replay is over").wait_for()
     last = max(played)
     other.veil().get_by_text(f"Every one of its {last + 1} frames is as it was recorded.").wait_for()
-    again = {look.index: look for look in other.drawn() if look.header["replaying"]}
+    looks = [look for look in other.drawn() if look.header["replaying"]]
+    again = {look.index: look for look in looks[1:]}  # the first may still be of the dream before it
     both = played.keys() & again.keys()
     assert len(both) >= last // 2, f"got frames {sorted(again)}, of {sorted(played)}"
     wrong = [index for index in sorted(both) if not same(played[index], again[index])]
-    assert not wrong, f"got other pictures of the frames {[(k, again[k].header) for k in wrong]}, of {sorted(both)}"
+    assert not wrong, f"got other pictures of the frames {wrong}, of {sorted(both)}"
     other.veil().get_by_role("button", name="Play on").click()
     other.until("!reverie.frame.paused && reverie.frame.index > it", "one can play on from its end", last)
     other.page.close()
