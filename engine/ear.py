@@ -64,6 +64,17 @@ class Run:
         self.longest = max(self.longest, self.now)
 
 
+class Sight:
+    """Whether a thing is there, by what a probe saw in the last three frames: a single one may be mistaken."""
+
+    def __init__(self) -> None:
+        self._seen: deque[bool] = deque((True, True, True), maxlen=3)
+
+    def add(self, seen: bool) -> bool:
+        self._seen.append(seen)
+        return sum(self._seen) >= 2
+
+
 class Ear:
     """Listens to one dream."""
 
@@ -74,6 +85,7 @@ class Ear:
         self.drift = 0.0
         self.real_stood = Run()
         self.gone, self.real_gone = [0] * objects, [Run() for _ in range(objects)]
+        self.sights = [(Sight(), Sight()) for _ in range(objects)]
 
     @property
     def puzzling(self) -> bool:
@@ -94,8 +106,9 @@ class Ear:
             self.confirmed = 0
         for k, (there, dreamed) in enumerate(zip(places[0, :, 2].tolist(), places[1, :, 2].tolist(), strict=True)):
             if k < len(self.gone):
-                self.real_gone[k].add(not there)
-                self.gone[k] = 0 if dreamed else self.gone[k] + 1
+                real_sight, sight = self.sights[k]
+                self.real_gone[k].add(not real_sight.add(bool(there)))
+                self.gone[k] = 0 if sight.add(bool(dreamed)) else self.gone[k] + 1
 
     def place(self, drift: float) -> None:
         """How far from real play the dream is on the map."""
@@ -106,6 +119,7 @@ class Ear:
         """The dream was changed, or ``anew``: another episode or moment began."""
         self.stood = self.confirmed = self.far = 0
         self.gone = [0] * len(self.gone)
+        self.sights = [(real if not anew else Sight(), Sight()) for real, _ in self.sights]
         self.here.clear()
         if anew:
             for run in (self.real_stood, *self.real_gone):

@@ -242,6 +242,20 @@ def test_memory_forgets_what_is_ahead_alone() -> None:
     assert memory.all == ["1", "2", "3", "4"]
 
 
+def test_one_mistaken_sighting_brings_nothing_back() -> None:
+    """Catches: an object that is lost for good, but taken for found by a single frame in which the probe errs."""
+    ear, still = Ear(1), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+
+    def step(seen: bool) -> int:
+        ear.step(still, still, torch.tensor([[[1.0, 1.0, 1.0]], [[1.0, 1.0, float(seen)]]]))
+        return ear.gone[0]
+
+    assert [step(False) for _ in range(5)] == [0, 1, 2, 3, 4], "a frame later than it was seen last"
+    assert [step(True), step(False), step(False)] == [5, 6, 7]
+    assert [step(True), step(True), step(False)] == [8, 0, 0], "seen in two of three it is back"
+    assert ear.real_gone[0].longest == 0
+
+
 def test_off_the_map_and_surprised_by_hand() -> None:
     """Catches: one far look that cries; a surprise that is named beside a standstill."""
     ear = Ear(0)
